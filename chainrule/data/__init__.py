@@ -1,0 +1,1 @@
+"""Sources, loaders and augmentation."""
