@@ -1,0 +1,66 @@
+"""Where a node or an error comes from: the user's line and the path of the layer."""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+from chainrule.ir import state
+
+PACKAGE = "chainrule"
+
+
+def is_ours(module_name: str) -> bool:
+    """Whether a module belongs to the package (so its frames are not the user's)."""
+    return module_name == PACKAGE or module_name.startswith(PACKAGE + ".")
+
+
+class Origin(NamedTuple):
+    """A place in the user's program; turned into text only when it is shown."""
+
+    code: CodeType | None
+    instruction: int
+    layers: state.Layers
+
+    @property
+    def line(self) -> int:
+        """The line number of the instruction, 0 if unknown."""
+        if self.code is None:
+            return 0
+        positions = list(self.code.co_positions())
+        index = self.instruction // 2
+        return (positions[index][0] if 0 <= index < len(positions) else None) or self.code.co_firstlineno
+
+    def __str__(self) -> str:
+        place = f"{self.code.co_filename}:{self.line}" if self.code is not None else "an unknown line"
+        path = layer_path(self.layers)
+        return f"{place}, layer {path}" if path else place
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame outside the package."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_ours(frame.f_globals.get("__name__", "")):
+        frame = frame.f_back
+    return frame
+
+
+def here() -> Origin | None:
+    """The origin of what the user's program is doing now."""
+    frame = user_frame()
+    layers = state.layers.get()
+    if frame is None:
+        return Origin(None, 0, layers) if layers else None
+    return Origin(frame.f_code, frame.f_lasti, layers)
+
+
+def layer_path(layers: state.Layers) -> str:
+    """The dotted path of the innermost of nested layer calls; "" outside every layer, or in the outermost."""
+    names: list[str] = []
+    while layers is not None:
+        outer, layer = layers
+        if outer is not None:
+            names.append(layer.name_within(outer[1]))
+        layers = outer
+    return ".".join(reversed([name for name in names if name]))

@@ -1,0 +1,84 @@
+"""A primitive: the meaning of one operation. What it computes, of which type, and its derivative; no backend.
+
+    reference(*arrays, **params) -> array            the only statement of what the operation means, in NumPy
+    infer(*types, **params) -> Type                  the type rule; raises ShapeError / DTypeError
+    vjp(g, y, *inputs, **params) -> tuple            one cotangent per input, None where there is no derivative;
+                                                     g is the cotangent of the result y. Written in primitives.
+    expand(*inputs, **params) -> carrier             the same in other primitives, for backends without a row
+    samples(rng) -> [(arrays, params), ...]          inputs on which the registry-wide tests hold it to all of this
+
+A primitive never broadcasts or promotes: the family's constructor has done so. One with several results has a tuple
+of types and returns a tuple of arrays; `control.item` picks one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import state
+from chainrule.ir.quiet import quietly
+from chainrule.ir.types import FLOATING
+from chainrule.ir.value import Carrier, Value, next_order
+
+Rule = Callable[..., Any]
+
+REGISTRY: dict[str, Primitive] = {}
+
+
+class Primitive:
+    """One operation of the engine; calling it computes (eager) or records (in a trace)."""
+
+    __slots__ = ("domain", "expand", "infer", "name", "reference", "samples", "vjp")
+
+    def __init__(
+        self,
+        name: str,
+        reference: Rule,
+        infer: Rule,
+        vjp: Rule | None = None,
+        *,
+        expand: Rule | None = None,
+        samples: Rule | None = None,
+        domain: tuple[float, float] | None = None,
+        register: bool = True,
+    ) -> None:
+        self.name = name
+        self.reference = reference
+        self.infer = infer
+        self.vjp = vjp
+        self.expand = expand
+        self.samples = samples
+        self.domain = domain
+        if register:
+            assert name not in REGISTRY, f"two primitives are named {name}"
+            REGISTRY[name] = self
+
+    def __call__(self, *operands: Carrier, **params: Any) -> Carrier:
+        trace = state.trace.get()
+        if trace is not None:
+            return trace.add(self, operands, params)
+        array = quietly(self.reference, *[operand.array for operand in operands], **params)
+        if array.__class__ is not np.ndarray and array.__class__ is not tuple:
+            array = np.asarray(array)
+        if self.vjp is not None:
+            for operand in operands:
+                if operand.needs_grad:
+                    if not state.gradients_enabled.get() or not is_differentiable(array):
+                        break
+                    return Value(array, self, operands, params, True, next_order())
+        return Value(array)
+
+    def __repr__(self) -> str:
+        return f"Primitive({self.name})"
+
+
+def is_differentiable(result: Any) -> bool:
+    """Whether a result (an array, a type, or a tuple with one such) is of floating point."""
+    if result.__class__ is tuple:
+        return any(is_differentiable(part) for part in result)
+    if result.__class__ is np.ndarray:
+        return bool(result.dtype.kind == "f")
+    return bool(result.dtype.category == FLOATING)

@@ -1,0 +1,35 @@
+"""Runs NumPy code with its floating-point warnings off, cheaply: log(0) is -inf here, and no warning.
+
+`np.errstate` costs 1.3 us per entry; running in a context in which the state was set once costs 0.1 us. A context can
+be entered once at a time, so there is one per thread, and `np.errstate` serves where it is taken already (a finaliser
+that runs in the middle of an op).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+import numpy as np
+
+
+class _Quiet(threading.local):
+    def __init__(self) -> None:
+        self.context = Context()
+        self.context.run(np.seterr, all="ignore")
+
+
+_QUIET = _Quiet()
+
+
+def quietly(function: Callable[..., Any], *inputs: Any, **params: Any) -> Any:
+    """function(*inputs, **params) without floating-point warnings."""
+    try:
+        return _QUIET.context.run(function, *inputs, **params)
+    except RuntimeError as error:
+        if "cannot enter context" not in str(error):
+            raise
+    with np.errstate(all="ignore"):
+        return function(*inputs, **params)

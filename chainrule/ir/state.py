@@ -1,0 +1,74 @@
+"""The process state, all of it: each a context variable, so threads and async tasks do not disturb each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from chainrule.ir.trace import Trace
+    from chainrule.ir.types import DType
+
+
+class Layer(Protocol):
+    """What the layer path needs of a module."""
+
+    def name_within(self, outer: Any) -> str:
+        """The dotted name under which `outer` holds this layer."""
+
+
+T = TypeVar("T")
+
+Layers = tuple["Layers", Layer] | None  # the innermost layer call, linked to the one around it
+
+gradients_enabled: ContextVar[bool] = ContextVar("gradients_enabled", default=True)
+trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
+layers: ContextVar[Layers] = ContextVar("layers", default=None)
+default_dtype: ContextVar[DType | None] = ContextVar("default_dtype", default=None)
+transform_depth: ContextVar[int] = ContextVar("transform_depth", default=0)
+write_log: ContextVar[list[Any] | None] = ContextVar("write_log", default=None)
+generator: ContextVar[Any] = ContextVar("generator", default=None)
+
+# Counts writes to modules and optimisers. A compiled function compares it once per call; it is shared by all threads
+# on purpose: a write anywhere must make every compiled function look again.
+_version = [0]
+_threads = [0]
+_counts: dict[str, int] = {}
+
+
+def bump_version() -> None:
+    """Says that a module or an optimiser was written to."""
+    _version[0] += 1
+
+
+def version() -> int:
+    """The number of writes to modules and optimisers so far."""
+    return _version[0]
+
+
+def set_threads(count: int) -> None:
+    """Stores the number of threads of compiled programs; 0 means all cores of this process."""
+    _threads[0] = count
+
+
+def threads() -> int:
+    """The number of threads that was set, 0 if none was."""
+    return _threads[0]
+
+
+def count(what: str) -> int:
+    """How often this was asked about `what` before: for what is done the first few times only, a warning for one."""
+    _counts[what] = _counts.get(what, 0) + 1
+    return _counts[what] - 1
+
+
+@contextmanager
+def using(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Sets a context variable for the length of a `with` block."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)

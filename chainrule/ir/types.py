@@ -1,0 +1,106 @@
+"""Element types (`DType`) and array types (`Type`: a shape and an element type)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.ir.errors import DTypeError
+
+Shape = tuple[int, ...]
+Array = npt.NDArray[Any]
+
+BOOL, INTEGER, FLOATING = 0, 1, 2
+
+
+class DType:
+    """An element type. There is one instance per type: compare with `is` or `==`.
+
+    `name` is NumPy's name, `numpy` the NumPy dtype, `category` one of BOOL < INTEGER < FLOATING (promotion climbs it).
+    """
+
+    __slots__ = ("category", "is_floating_point", "itemsize", "name", "numpy")
+
+    def __init__(self, name: str, category: int) -> None:
+        self.name = name
+        self.numpy = np.dtype(name)
+        self.category = category
+        self.is_floating_point = category == FLOATING
+        self.itemsize = self.numpy.itemsize
+
+    @property
+    def short(self) -> str:
+        """The name in graph text and in errors: f32, i64, bool."""
+        return self.name if self.category == BOOL else f"{self.name[0]}{8 * self.itemsize}"
+
+    def __repr__(self) -> str:
+        return f"chainrule.{self.name}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dtype_of, (self.name,)
+
+
+bool_ = DType("bool", BOOL)
+uint8 = DType("uint8", INTEGER)
+int8 = DType("int8", INTEGER)
+int16 = DType("int16", INTEGER)
+int32 = DType("int32", INTEGER)
+int64 = DType("int64", INTEGER)
+float32 = DType("float32", FLOATING)
+float64 = DType("float64", FLOATING)
+
+DTYPES = (bool_, uint8, int8, int16, int32, int64, float32, float64)
+_BY_NAME = {dtype.name: dtype for dtype in DTYPES} | {dtype.short: dtype for dtype in DTYPES}
+_BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
+
+
+def dtype_of(thing: object) -> DType:
+    """The DType for a DType, a NumPy dtype or scalar type, a name (`"float32"`, `"f32"`) or Python's bool, int, float."""
+    if thing.__class__ is DType:
+        return thing  # type: ignore[return-value]
+    if thing.__class__ is str and thing in _BY_NAME:
+        return _BY_NAME[thing]  # type: ignore[index]
+    try:
+        return _BY_NUMPY[thing if isinstance(thing, np.dtype) else np.dtype(thing)]  # type: ignore[call-overload]
+    except (KeyError, TypeError):
+        names = ", ".join(dtype.name for dtype in DTYPES)
+        raise DTypeError(f"this element type is not supported: {thing!r}. Use one of {names}.") from None
+
+
+def numpy_dtype_of(array: Array) -> DType:
+    """The DType of an array that the engine made (so its dtype is one of ours)."""
+    return _BY_NUMPY[array.dtype]
+
+
+class Type(NamedTuple):
+    """What is known of an array before it is computed."""
+
+    shape: Shape
+    dtype: DType
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+    def __str__(self) -> str:
+        return f"{self.dtype.short}[{', '.join(map(str, self.shape))}]"
+
+
+def type_of(array: Array) -> Type:
+    """The type of an array that the engine made."""
+    return Type(array.shape, _BY_NUMPY[array.dtype])
+
+
+def promote(a: DType, b: DType) -> DType:
+    """The smallest type that both fit in, by PyTorch's table: the higher category wins; within one, the wider."""
+    if a is b:
+        return a
+    if a.category != b.category:
+        return a if a.category > b.category else b
+    return _BY_NUMPY[np.promote_types(a.numpy, b.numpy)]
