@@ -1,0 +1,33 @@
+"""The errors that chainrule raises on purpose; `docs/errors/` has a page for each. Holds no code."""
+
+from chainrule.ir.errors import (
+    ArgumentError,
+    ChainruleError,
+    DTypeError,
+    GradientError,
+    GradientNotKeptError,
+    GraphError,
+    InPlaceError,
+    LeakedTensorError,
+    NotYetError,
+    OutOfRangeError,
+    ShapeError,
+    StateDictError,
+    TracedValueError,
+)
+
+__all__ = [
+    "ArgumentError",
+    "ChainruleError",
+    "DTypeError",
+    "GradientError",
+    "GradientNotKeptError",
+    "GraphError",
+    "InPlaceError",
+    "LeakedTensorError",
+    "NotYetError",
+    "OutOfRangeError",
+    "ShapeError",
+    "StateDictError",
+    "TracedValueError",
+]

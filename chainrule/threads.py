@@ -1,0 +1,29 @@
+"""How many threads a compiled program uses."""
+
+from __future__ import annotations
+
+import os
+
+from chainrule.ir import state
+from chainrule.ir.errors import ArgumentError
+
+
+def set_num_threads(count: int) -> None:
+    """Sets the threads of compiled programs, at least 1. Results have the same bits for any number.
+
+    The reference executor, the only one today, runs on one thread whatever is set.
+    """
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ArgumentError(f"set_num_threads: a number of at least 1 is needed, not {count!r}.")
+    state.set_threads(count)
+
+
+def get_num_threads() -> int:
+    """The threads of compiled programs: what was set, else the cores that this process may use."""
+    return state.threads() or _cores()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
