@@ -1,1 +1,89 @@
-"""chainrule"""
+"""chainrule: neural networks by backpropagation, on an engine of its own. PyTorch's interface; one decorator for speed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from chainrule.compiler import compile
+from chainrule.custom import checkpoint, custom_vjp
+from chainrule.functions import FUNCTIONS
+from chainrule.gradients import (
+    enable_grad,
+    hessian,
+    hvp,
+    inference_mode,
+    is_grad_enabled,
+    jacobian,
+    jvp,
+    no_grad,
+    set_grad_enabled,
+    value_and_grad,
+    vjp,
+)
+from chainrule.ir.types import DType, float32, float64, int8, int16, int32, int64, uint8
+from chainrule.ir.types import bool_ as bool
+from chainrule.tensor import Buffer, Parameter, Size, Tensor
+from chainrule.threads import get_num_threads, set_num_threads
+
+tensor = FUNCTIONS["tensor"]  # the function, not the file of that name
+dtype = DType
+float = float32
+double = float64
+int = int32
+long = int64
+short = int16
+
+_SUBPACKAGES = ("autograd", "data", "errors", "nn", "optim", "train", "utils")  # loaded at first use
+
+
+def __getattr__(name: str) -> Any:
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"chainrule.{name}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *FUNCTIONS, *_SUBPACKAGES} - {"annotations", "importlib", "Any"})
+
+
+__all__ = [
+    "Buffer",
+    "DType",
+    "Parameter",
+    "Size",
+    "Tensor",
+    "bool",
+    "checkpoint",
+    "compile",
+    "custom_vjp",
+    "double",
+    "dtype",
+    "enable_grad",
+    "float",
+    "float32",
+    "float64",
+    "get_num_threads",
+    "hessian",
+    "hvp",
+    "inference_mode",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "jacobian",
+    "jvp",
+    "long",
+    "no_grad",
+    "set_grad_enabled",
+    "set_num_threads",
+    "short",
+    "tensor",
+    "uint8",
+    "value_and_grad",
+    "vjp",
+]

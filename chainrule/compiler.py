@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule.backends import reference
 from chainrule.ir import state
-from chainrule.ir.errors import ArgumentError, InPlaceError
+from chainrule.ir.errors import ArgumentError, GradientError, InPlaceError
 from chainrule.ir.graph import Graph
 from chainrule.ir.origin import user_frame
 from chainrule.ir.trace import Ended, Trace, leaked, make_input
@@ -186,6 +186,14 @@ class Target(NamedTuple):
     thing: Any
 
 
+def no_longer(g: Any, results: Any, inputs: Any) -> Any:
+    """The derivative of a checkpoint inside a program, once the trace is over."""
+    raise GradientError(
+        "second derivatives through a compiled function that uses checkpoint cannot be taken outside it: take them "
+        "inside the compiled function, or leave checkpoint out."
+    )
+
+
 class Tracing:
     """One trace of a function; `program` is what came of it."""
 
@@ -269,15 +277,11 @@ class Tracing:
             else:
                 constants.append(leaf)
         del results, result
-        if self.keep_grads or not self.trace.called_optimizer or self._reads_gradients():
-            kept = True
-        else:
-            kept = False
-        outputs += self._written_arguments() + self._written_cells() + self._gradients(kept)
+        outputs += self._written_arguments() + self._written_cells() + self._gradients()
         self.program = Program(self, outputs, structure, constants)
-
-    def _reads_gradients(self) -> bool:
-        return any(entry.was_read and not entry.was_none for entry in self.trace.gradients.values())
+        for node in self.program.graph.nodes:
+            if getattr(node.params.get("derivative"), "bound_to_trace", False):
+                node.params = {**node.params, "derivative": no_longer}
 
     def _written_arguments(self) -> list[tuple[Target, Node]]:
         found = []
@@ -294,15 +298,16 @@ class Tracing:
             if cell.writes and cell.current is not cell.input
         ]
 
-    def _gradients(self, kept: bool) -> list[tuple[Target, Node]]:
+    def _gradients(self) -> list[tuple[Target, Node]]:
         """The gradients that the program leaves; those that it lets go, or sets to None, need no node."""
         found = []
+        kept = self.keep_grads or not self.trace.called_optimizer
         self.other_gradients: list[tuple[Any, Any]] = []
         for entry in self.trace.gradients.values():
             leaf = self.argument_leaves.get(entry.leaf, entry.leaf)
             if entry.current is None:
                 self.other_gradients.append((leaf, None))
-            elif not kept:
+            elif not kept and not entry.was_read:
                 self.other_gradients.append((leaf, NOT_KEPT))
             elif entry.current.read() is not entry.entry:
                 found.append((Target("gradient", leaf), entry.current.read()))
@@ -317,9 +322,8 @@ class Tracing:
 
     def _refuse_leaks(self) -> None:
         self.stand_ins = {}
-        for entry in self.trace.gradients.values():
-            if entry.leaf in self.argument_leaves:
-                entry.leaf.gradient = None
+        for leaf in (*self.argument_leaves, *self.trace.inner_leaves):
+            leaf.gradient = None
         if not self.trace.handles:
             return
         gc.collect()
@@ -356,7 +360,7 @@ class Program:
         self.sources = [sources[node] for node in self.inputs]
         self.cell_ids = {id(source.thing) for source in self.sources if source.kind == "cell"}
         self.cells = [
-            (source.thing, node.type, node.needs_grad)
+            (source.thing, node.type, node.needs_grad, hooks_of(node.leaf))
             for node, source in zip(self.inputs, self.sources, strict=True)
             if source.kind == "cell"
         ]
@@ -364,9 +368,7 @@ class Program:
         self.execute = reference.compile(self.graph)
         self.recording = state.gradients_enabled.get()
         self.differentiable = differentiable_outputs(nodes, trace.freed) if self.recording else []
-        self.derivative = (
-            CompiledDerivative(self.graph, self.differentiable) if self.differentiable else None
-        )
+        self.derivative = CompiledDerivative(self.graph, self.differentiable) if self.differentiable else None
         self.own_arguments = {
             position for position, leaf in enumerate(tracing.leaves) if isinstance(leaf, np.ndarray)
         }
@@ -390,13 +392,13 @@ class Program:
 
     def fits(self, leaves: list[Any]) -> bool:
         """Whether the cells and gradients are still of the kind that the trace saw."""
-        for handle, type, needs_grad in self.cells:
+        for handle, type, needs_grad, hooks in self.cells:
             carrier = handle.read()
-            if carrier.type != type or carrier.needs_grad != needs_grad:
+            if carrier.type != type or carrier.needs_grad != needs_grad or hooks_of(carrier.leaf) != hooks:
                 return False
         for leaf, was_none in self.needs_none:
             gradient = self._leaf(leaf, leaves).gradient
-            if (gradient is None) != was_none:
+            if gradient is NOT_KEPT or (gradient is None) != was_none:
                 return False
         return not any(id(leaf) in self.cell_ids for leaf in leaves if isinstance(leaf, Tensor) and not is_cell(leaf))
 
@@ -416,7 +418,9 @@ class Program:
             leaf = leaves[thing]
             if isinstance(leaf, Tensor):
                 return leaf.read()  # type: ignore[no-any-return]
-            return Value(np.asarray(leaf, np.float64) if leaf.__class__ is not np.ndarray else leaf)
+            if leaf.__class__ is not np.ndarray:
+                return Value(np.asarray(leaf, np.float64))
+            return Value(leaf if self.derivative is None else leaf.copy())  # the tape must not see the caller's writes
         if kind == "gradient":
             return self._leaf(thing, leaves).gradient.read()  # type: ignore[no-any-return]
         return Value(thing)
@@ -431,6 +435,14 @@ class Program:
         if self.own_arguments:
             foreign = [leaves[position] for position in self.own_arguments]
             carriers = [apart_from(carrier, foreign) for carrier in carriers]
+        try:
+            return self._commit(carriers, leaves)
+        except KeyboardInterrupt:  # a step is written whole: the same writes again, then the interrupt
+            self._commit(carriers, leaves)
+            raise
+
+    def _commit(self, carriers: list[Value], leaves: list[Any]) -> Any:
+        """Writes what the program computed. Doing it twice is doing it once."""
         results = list(self.constants)
         with state.using(state.gradients_enabled, False):
             for target, carrier in zip(self.targets, carriers, strict=True):
@@ -455,6 +467,11 @@ class Program:
                 leaf.gradient.write(carrier)
             else:
                 leaf.gradient = Tensor(carrier)
+
+
+def hooks_of(leaf: Leaf | None) -> tuple[Any, ...]:
+    """The hooks of a leaf: they are traced with the backward pass, so other hooks need another trace."""
+    return () if leaf is None or leaf.hooks is None else tuple(leaf.hooks)
 
 
 def is_cell(tensor: Tensor) -> bool:

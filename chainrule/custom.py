@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.autodiff.reverse import reverse
+from chainrule.functions.generator import current
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, ShapeError
 from chainrule.ir.tree import flatten, unflatten
@@ -47,14 +48,22 @@ class custom_vjp:  # noqa: N801 (JAX's name)
         with state.using(state.gradients_enabled, False):
             result, residuals = self._forward(*args)
         leaves, structure = flatten(result)
+        kept, kept_structure = flatten(residuals)
+        tensors = [k for k, thing in enumerate(kept) if isinstance(thing, Tensor)]
         inputs = [arg.read() for arg in args if isinstance(arg, Tensor)]
+        needed = [kept[k].read() for k in tensors]
+        plain = [None if isinstance(thing, Tensor) else thing for thing in kept]
 
         def derivative(g: Any, results: Any, sources: Any) -> list[Carrier | None]:
+            restored = list(plain)
+            for k, source in zip(tensors, sources[len(inputs) :], strict=True):
+                restored[k] = Tensor(source)
             cotangents = unflatten(structure, [Tensor(one) for one in g])
             assert self._backward is not None
-            return self._checked(self._backward(residuals, cotangents), sources)
+            flows = self._backward(unflatten(kept_structure, restored), cotangents)
+            return [*self._checked(flows, sources[: len(inputs)]), *[None] * len(tensors)]
 
-        outputs = with_derivative([leaf.read() for leaf in leaves], inputs, derivative)
+        outputs = with_derivative([leaf.read() for leaf in leaves], [*inputs, *needed], derivative)
         return unflatten(structure, [Tensor(output) for output in outputs])
 
     def _checked(self, flows: Any, sources: Any) -> list[Carrier | None]:
@@ -81,20 +90,48 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
     """
     if not state.gradients_enabled.get():
         return function(*args, **kwargs)
-    before, start = _random_state(), next_order()
+    before, start = detach(current().state.read()), next_order()
     result = function(*args, **kwargs)
     leaves, structure = flatten(result)
-    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    sources = _entering([tensor.read() for tensor in tensors], start)
+    outputs = [leaf.read() if isinstance(leaf, Tensor) else None for leaf in leaves]
+    sources = _entering([output for output in outputs if output is not None], start)
+    again = _SecondRun(function, args, kwargs, before, sources)
+    results = iter(with_derivative([output for output in outputs if output is not None], sources, again))
+    return unflatten(structure, [leaf if o is None else Tensor(next(results)) for leaf, o in zip(leaves, outputs, strict=True)])
 
-    def derivative(g: Any, results: Any, inputs: Any) -> list[Carrier | None]:
-        again = _run_again(function, args, kwargs, before)
-        record = state.gradients_enabled.get()
-        found = reverse(again, list(g), sources, create_graph=record)
-        return [found.get(source) for source in sources]
 
-    outputs = iter(with_derivative([tensor.read() for tensor in tensors], sources, derivative))
-    return unflatten(structure, [Tensor(next(outputs)) if isinstance(leaf, Tensor) else leaf for leaf in leaves])
+class _SecondRun:
+    """The derivative of a checkpoint: runs the function again and differentiates that."""
+
+    bound_to_trace = True  # it can run while its trace is recorded, not later
+
+    def __init__(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, random_state: Carrier, sources: list[Carrier]
+    ) -> None:
+        self.function = function
+        leaves, self.structure = flatten((args, kwargs))
+        self.arguments = [leaf.read() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        self.are_tensors = [isinstance(leaf, Tensor) for leaf in leaves]
+        self.random_state = random_state
+        self.sources = sources
+
+    def __call__(self, g: Any, results: Any, inputs: Any) -> list[Carrier | None]:
+        outputs = self.run()
+        found = reverse(outputs, list(g), self.sources, create_graph=state.gradients_enabled.get())
+        return [found.get(source) for source in self.sources]
+
+    def run(self) -> list[Carrier]:
+        """The outputs, recorded; every write that the run makes to a handle is taken back."""
+        pairs = zip(self.arguments, self.are_tensors, strict=True)
+        args, kwargs = unflatten(self.structure, [Tensor(thing) if is_tensor else thing for thing, is_tensor in pairs])
+        log: list[tuple[Tensor, Carrier]] = []
+        with state.using(state.write_log, log), state.using(state.gradients_enabled, True):
+            current().state.write(self.random_state)
+            leaves, _ = flatten(self.function(*args, **kwargs))
+            outputs = [leaf.read() for leaf in leaves if isinstance(leaf, Tensor)]
+        for handle, carrier in reversed(log):
+            handle.write(carrier)
+        return outputs
 
 
 def _entering(outputs: list[Carrier], start: int) -> list[Carrier]:
@@ -112,22 +149,3 @@ def _entering(outputs: list[Carrier], start: int) -> list[Carrier]:
         else:
             stack.extend([source for source in carrier.inputs if source.needs_grad])
     return list(entering)
-
-
-def _random_state() -> Carrier | None:
-    generator = state.generator.get()
-    return None if generator is None else detach(generator.read())
-
-
-def _run_again(function: Callable[..., Any], args: Any, kwargs: Any, random_state: Carrier | None) -> list[Carrier]:
-    """The outputs of a second run, recorded; every write that it makes to a handle is taken back."""
-    log: list[tuple[Tensor, Carrier]] = []
-    generator = state.generator.get()
-    with state.using(state.write_log, log), state.using(state.gradients_enabled, True):
-        if generator is not None and random_state is not None:
-            generator.write(random_state)
-        leaves, _ = flatten(function(*args, **kwargs))
-        outputs = [leaf.read() for leaf in leaves if isinstance(leaf, Tensor)]
-    for handle, carrier in reversed(log):
-        handle.write(carrier)
-    return outputs

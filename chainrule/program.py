@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from chainrule.autodiff.reverse import reverse
+from chainrule.autodiff.reverse import reachable, reverse
 from chainrule.backends import reference
 from chainrule.ir import state
 from chainrule.ir.graph import Graph
@@ -16,8 +16,16 @@ from chainrule.ops.control import with_derivative
 
 
 def differentiable_outputs(nodes: list[Node], freed: Collection[Node]) -> list[int]:
-    """Positions of the outputs whose gradient may still be asked for: not those that a backward has used up."""
-    return [k for k, node in enumerate(nodes) if node.needs_grad and node not in freed]
+    """Positions of the outputs whose gradient may still be asked for.
+
+    Not those that a backward inside the program has used up, and not leaves, which begin anew with the next call.
+    """
+    with state.using(state.trace, None):  # there, `reachable` refuses what is used up; here it is what we look for
+        return [
+            k
+            for k, node in enumerate(nodes)
+            if node.needs_grad and node.leaf is None and not any(found in freed for found in reachable([node]))
+        ]
 
 
 class CompiledDerivative:

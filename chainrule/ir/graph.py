@@ -33,7 +33,10 @@ class Graph:
             object.__setattr__(self, name, value)
 
     def key(self) -> str:
-        """The text without names: equal for two graphs exactly if they compute the same in the same way."""
+        """The text without names: equal for two graphs that compute the same in the same way.
+
+        A function among the parameters (the derivative of `custom`, which no executor runs) counts by its name.
+        """
         return text_of(self, names=False)
 
     def __str__(self) -> str:

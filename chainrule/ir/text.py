@@ -23,6 +23,7 @@ from chainrule.ir.types import DType, Type
 
 if TYPE_CHECKING:
     from chainrule.ir.graph import Graph
+    from chainrule.ir.value import Node
 
 BARE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
@@ -34,7 +35,7 @@ def text_of(graph: Graph, *, names: bool = True) -> str:
 
 def _lines(graph: Graph, names: bool) -> Iterator[str]:
     number = {node: f"%{k}" for k, node in enumerate((*graph.inputs, *graph.nodes))}
-    inputs = [f"{number[node]}{_name(node.params['name']) if names else ''}: {node.type}" for node in graph.inputs]
+    inputs = [f"{number[node]}{_name(node) if names else ''}: {type_text(node.type)}" for node in graph.inputs]
     yield f"graph({', '.join(inputs)}) {{"
     for node in graph.nodes:
         operands = ", ".join([number.get(source, "%?") for source in node.inputs])
@@ -47,7 +48,8 @@ def _lines(graph: Graph, names: bool) -> Iterator[str]:
     yield "}"
 
 
-def _name(name: str) -> str:
+def _name(node: Node) -> str:
+    name = node.params["name"] if node.primitive.name == "input" else ""  # an input that the trace computed has none
     if not name:
         return ""
     return f" {name}" if BARE_NAME.fullmatch(name) else f" {json.dumps(name)}"

@@ -34,12 +34,13 @@ def make_input(name: str, type: Type, *, needs_grad: bool = False, weak: bool = 
 class Ended:
     """What a handle holds when the trace that made it is over."""
 
-    __slots__ = ("leaf", "needs_grad", "origin")
+    __slots__ = ("origin",)
 
     def __init__(self, origin: origin.Origin | None) -> None:
         self.origin = origin
-        self.leaf = None
-        self.needs_grad = False
+
+    def __getattr__(self, name: str) -> Any:
+        raise leaked(self)
 
 
 class Cell:
@@ -75,6 +76,7 @@ class Trace:
         self.cells: dict[int, Cell] = {}
         self.gradients: dict[int, Gradient] = {}
         self.leaves: set[Leaf] = set()  # of handles from outside
+        self.inner_leaves: list[Leaf] = []  # made while tracing, and given a gradient
         self.handles: WeakSet[Any] = WeakSet()  # made while tracing
         self.freed: set[Node] = set()  # what a backward without retain_graph has used up
         self.called_optimizer = False

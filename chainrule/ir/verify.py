@@ -28,8 +28,8 @@ def verify(graph: Graph) -> None:
 
 def _verify_inputs(graph: Graph) -> None:
     for k, node in enumerate(graph.inputs):
-        if node.primitive is not INPUT:
-            raise GraphError(f"input {k} is computed by {_shown(node)}; make_input makes inputs.", node.origin)
+        if not isinstance(node.type, Type):
+            raise GraphError(f"input {k} ({_shown(node)}) has several parts; an input is one array.", node.origin)
         if graph.inputs.index(node) != k:
             raise GraphError(f"input {k} ({_shown(node)}) is input {graph.inputs.index(node)} too.", node.origin)
 

@@ -237,7 +237,12 @@ add = binary("add", np.add, lambda g, y, a, b: (g, g))
 sub = binary("sub", np.subtract, lambda g, y, a, b: (g, -g))
 mul = binary("mul", np.multiply, lambda g, y, a, b: (g * b, g * a))
 div = binary(
-    "div", np.divide, lambda g, y, a, b: (over(g, b), -over(times(g, y), b)), domain=(-3, 3), second=(0.5, 3), floats=True
+    "div",
+    np.divide,
+    lambda g, y, a, b: (over(g, b), -over(times(g, y), b)),
+    domain=(-3, 3),
+    second=(0.5, 3),
+    floats=True,
 )
 neg = unary("neg", np.negative, lambda g, y, x: (-g,), integers=True)
 
@@ -278,7 +283,11 @@ def _remainder_reference(a: Array, b: Array) -> Array:
 
 
 remainder = binary(
-    "remainder", _remainder_reference, lambda g, y, a, b: (g, -times(g, floor_divide(a, b))), domain=(-3, 3), second=(0.7, 2)
+    "remainder",
+    _remainder_reference,
+    lambda g, y, a, b: (g, -times(g, floor_divide(a, b))),
+    domain=(-3, 3),
+    second=(0.7, 2),
 )
 floor_divide = binary("floor_divide", np.floor_divide, None, second=(0.7, 2))
 fmod = binary(
@@ -295,6 +304,13 @@ exp2 = unary("exp2", np.exp2, lambda g, y, x: (times(g, y * LOG_2),), expand=lam
 log2 = unary("log2", np.log2, lambda g, y, x: (over(g, x * LOG_2),), domain=(0.1, 3), expand=lambda x: log(x) / LOG_2)
 log10 = unary(
     "log10", np.log10, lambda g, y, x: (over(g, x * LOG_10),), domain=(0.1, 3), expand=lambda x: log(x) / LOG_10
+)
+logaddexp2 = binary(
+    "logaddexp2",
+    np.logaddexp2,
+    lambda g, y, a, b: (times(g, sigmoid((a - b) * LOG_2)), times(g, sigmoid((b - a) * LOG_2))),
+    floats=True,
+    expand=lambda a, b: maximum(a, b) + log1p(exp2(-abs_(a - b))) / LOG_2,
 )
 sqrt = unary("sqrt", np.sqrt, lambda g, y, x: (over(g, y * 2),), domain=(0.1, 3))  # sqrt'(0) = inf
 rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, y, x: (times(g * -0.5, y * y * y),), domain=(0.1, 3))

@@ -294,7 +294,7 @@ _concatenate = Primitive(
     _concatenate_vjp,
     samples=lambda rng: [
         (tuple(rng.standard_normal(shape) for shape in shapes), {"axis": axis})
-        for shapes, axis in ((((2, 3), (2, 1), (2, 0)), 1), (((3,), (2,)), 0), (((1, 2),), 0), (((0, 2), (0, 2)), 0))
+        for shapes, axis in ((((2, 3), (2, 0), (2, 1)), 1), (((3,), (2,)), 0), (((1, 2),), 0), (((0, 2), (0, 2)), 0))
     ],
 )
 

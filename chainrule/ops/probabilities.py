@@ -8,7 +8,6 @@ from chainrule.ir.types import Array
 from chainrule.ir.value import Carrier
 from chainrule.ops.elementwise import binary, clamp, log, log1p, times
 
-
 LOWEST = -100.0  # of a logarithm, so that a wrong certainty costs 100 and not infinity; PyTorch's
 SMALLEST = 1e-12  # of p (1 - p) in the derivative; PyTorch's
 
@@ -31,4 +30,6 @@ def _expand(p: Carrier, target: Carrier) -> Carrier:
 
 
 # -(t log p + (1 - t) log(1 - p))
-binary_cross_entropy = binary("binary_cross_entropy", _reference, _vjp, domain=(0.1, 0.9), second=(0, 1), expand=_expand)
+binary_cross_entropy = binary(
+    "binary_cross_entropy", _reference, _vjp, domain=(0.1, 0.9), second=(0, 1), expand=_expand
+)

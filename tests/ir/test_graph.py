@@ -20,6 +20,16 @@ def test_nodes_are_those_behind_the_outputs_in_order_of_creation() -> None:
     assert Graph((x,), (x,)).nodes == ()
 
 
+def test_an_input_that_was_computed_is_given() -> None:
+    x = make_input("x", Type((2,), float32))
+    with state.using(state.trace, Trace()):
+        a = exp(x)
+        b = neg(a)
+    assert Graph((a,), (b,)).nodes == (b,)
+    assert Graph((a,), (a,)).nodes == ()
+    assert str(Graph((a,), (b,))) == "graph(%0: f32[2]) {\n  %1 = neg(%0) : f32[2]\n  return %1\n}"
+
+
 def test_a_long_chain_needs_no_deep_stack() -> None:
     x = node = make_input("x", Type((2,), float32))
     with state.using(state.trace, Trace()):

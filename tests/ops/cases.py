@@ -1,11 +1,12 @@
-"""The primitives on their samples, and what is said of each: which have no derivative, and which exceptions there are."""
+"""The primitives on their samples, and what is known of them: which have no derivative, which are exceptions."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -43,7 +44,8 @@ THROUGH = {"item": "custom"}
 BOUNDS = {"float64": 1e-7, "float32": 1e-5}
 
 
-class Case(NamedTuple):
+@dataclass(frozen=True)
+class Case:
     """A primitive on one of its samples."""
 
     primitive: Primitive
@@ -84,7 +86,7 @@ class Case(NamedTuple):
         if not any(map(is_float, self.arrays)):
             return [self]
         arrays = tuple(array.astype(np.float32) if is_float(array) else array for array in self.arrays)
-        return [self, self._replace(arrays=arrays)]
+        return [self, replace(self, arrays=arrays)]
 
 
 def types_of(carrier: Carrier) -> list[Type]:

@@ -6,6 +6,7 @@ The registry-wide test runs each on each sample; the mutation run asks whether o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def enlarged(case: Case) -> list[Case]:
         case.primitive.infer(*map(type_of, arrays), **case.params)
     except (ChainruleError, AssertionError):
         return []  # the parameters fit the sample's shapes alone
-    return case._replace(arrays=tuple(scaled)).precisions()
+    return replace(case, arrays=tuple(scaled)).precisions()
 
 
 def layouts(arrays: Sequence[Array]) -> Iterator[tuple[str, list[Array]]]:

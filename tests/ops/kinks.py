@@ -18,7 +18,7 @@ Numbers = list[Any]
 
 
 class Kink(NamedTuple):
-    """A function at a point, and the gradient of the sum of `weights` times its first result (weights 1 unless given)."""
+    """A function at a point, and its gradients there for a cotangent of `weights` (ones if not given)."""
 
     function: Callable[..., Any]
     inputs: tuple[Numbers, ...]
@@ -36,6 +36,11 @@ KINKS = {
     "round": Kink(e.round_, ([-0.5, 0.5, 1.5],), ([0.0, 0.0, 0.0],)),
     "relu": Kink(e.relu, ([-1.0, -0.0, 0.0, 1.0, inf, -inf],), ([0.0, 0.0, 0.0, 1.0, 1.0, 0.0],)),
     "softplus": Kink(e.softplus, ([0.0, inf, -inf],), ([0.5, 1.0, 0.0],)),
+    "logaddexp2": Kink(
+        e.logaddexp2,
+        ([0.0, inf, -inf, inf, -inf], [0.0, 1.0, 1.0, -inf, -inf]),
+        ([0.5, 1.0, 0.0, 1.0, nan], [0.5, 0.0, 1.0, 0.0, nan]),
+    ),
     "clamp": Kink(lambda x: e.clamp(x, -1, 1), ([-2.0, -1.0, 0.0, 1.0, 2.0],), ([0.0, 1.0, 1.0, 1.0, 0.0],)),
     "clamp from below": Kink(lambda x: e.clamp(x, -1), ([-2.0, -1.0, 0.0],), ([0.0, 1.0, 1.0],)),
     "clamp from above": Kink(lambda x: e.clamp(x, None, 1), ([0.0, 1.0, 2.0],), ([1.0, 1.0, 0.0],)),

@@ -117,4 +117,4 @@ def test_one_floating_type_is_needed() -> None:
     with pytest.raises(DTypeError, match="of one floating type"):
         scaled_dot_product_attention(Value(q.array.astype("f")), k, v)
     with pytest.raises(DTypeError, match="of one floating type"):
-        scaled_dot_product_attention(*[Value(x.array.astype(int)) for x in (q, k, v)], is_causal=True, scale=1.0)
+        scaled_dot_product_attention(Value(q.array.astype(int)), Value(k.array.astype(int)), Value(v.array.astype(int)))

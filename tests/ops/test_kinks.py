@@ -46,6 +46,7 @@ POLES: dict[str, tuple[Callable[..., Any], list[list[float]]]] = {
     "square": (e.square, [[1e308, -1e308]]),
     "exp": (e.exp, [[1000.0]]),
     "expm1": (e.expm1, [[1000.0]]),
+    "logaddexp2": (e.logaddexp2, [[np.inf, -np.inf, 1e308], [np.inf, -np.inf, -1e308]]),
     "sinh": (e.sinh, [[1000.0, -1000.0]]),
     "cosh": (e.cosh, [[1000.0, -1000.0]]),
     "tan": (e.tan, [[np.pi / 2]]),

@@ -59,6 +59,15 @@ def test_graph_without_nodes_or_outputs() -> None:
     assert same is X
 
 
+def test_graph_may_start_from_what_was_computed() -> None:
+    x = make_input("x", F64)
+    with state.using(state.trace, Trace()):
+        y = exp(x)
+        z = y * y + x
+    (result,) = reference.compile(Graph((y, x), (z,)))([X, X])
+    np.testing.assert_array_equal(result, X * X + X)
+
+
 def test_warnings_are_off_throughout_and_on_again_after() -> None:
     (result,) = run(lambda x: (log(x) - log(x),), 0 * X)
     assert np.isnan(result).all()

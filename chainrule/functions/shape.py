@@ -1,0 +1,262 @@
+"""Shapes: what is a view in PyTorch is one here, so that a write through it reaches the tensor that it shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.functions.sizes import integers, lengths, with_inferred
+from chainrule.functions.table import FUNCTIONS, METHODS, as_handle, on_handle
+from chainrule.ir.errors import ArgumentError, NotYetError, ShapeError
+from chainrule.ir.types import Shape
+from chainrule.ops.control import alias
+from chainrule.ops.movement import broadcast_shapes, check_broadcast, normalise_axis
+from chainrule.tensor import Tensor
+from chainrule.views import Expanded, Permuted, Reshaped, contiguous_strides, strides_after_reshape
+
+# The same elements in another shape -----------------------------------------------------------------------------------
+
+
+def reshaped(what: str, x: Tensor, shape: Shape, must_view: bool = False) -> Tensor:
+    """x in another shape: a view if the elements lie so that one is possible, else (unless `must_view`) a copy."""
+    carrier = x.read()
+    shape = with_inferred(what, shape, carrier.type.size, carrier.type)
+    if x._view is None or strides_after_reshape(carrier.shape, x.strides_in_elements(), shape) is not None:
+        return x.view_as_rule(Reshaped(shape))
+    if must_view:
+        raise ShapeError(
+            f"{what}: the elements of {carrier.type} do not lie in the order of {list(shape)} (it is a view with "
+            f"strides {x.strides_in_elements()}), so no view can show them. Use `x.reshape(...)`, which copies."
+        )
+    return Tensor(carrier.reshape(shape))
+
+
+@on_handle("view", free=False)
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape, one length of which may be -1. Raises ShapeError where a copy is needed."""
+    if not shape or not (isinstance(shape[0], list | tuple) or hasattr(shape[0], "__index__")):
+        raise NotYetError("view: a view as another element type is not there yet; `x.to(dtype)` converts the values.")
+    return reshaped("view", input, integers("view", shape), must_view=True)
+
+
+@on_handle("reshape")
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape, one length of which may be -1: a view if that is possible, else a copy."""
+    return reshaped("reshape", input, integers("reshape", shape))
+
+
+@on_handle("view_as", free=False)
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """`x.view(other.shape)`."""
+    return reshaped("view_as", input, other.shape, must_view=True)
+
+
+@on_handle("reshape_as", free=False)
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`x.reshape(other.shape)`."""
+    return reshaped("reshape_as", input, other.shape)
+
+
+@on_handle("flatten")
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from start_dim to end_dim as one."""
+    shape = tuple(input.shape)
+    first, last = (normalise_axis(dim, len(shape), "flatten") for dim in (start_dim, end_dim))
+    if first > last:
+        raise ArgumentError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} in {list(shape)}.")
+    if shape and first == last:
+        return input
+    return reshaped("flatten", input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+@on_handle("ravel")
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension."""
+    return reshaped("ravel", input, (-1,))
+
+
+@on_handle("unflatten")
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension as several, one length of which may be -1."""
+    shape = tuple(input.shape)
+    axis = normalise_axis(dim, len(shape), "unflatten")
+    found = with_inferred("unflatten", integers("unflatten", (tuple(sizes),)), shape[axis], f"dimension {dim}")
+    return reshaped("unflatten", input, (*shape[:axis], *found, *shape[axis + 1 :]), must_view=True)
+
+
+@on_handle("squeeze")
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without the dimensions of length 1 (those of them that `dim` names)."""
+    shape = tuple(input.shape)
+    given = range(len(shape)) if dim is None else dim if isinstance(dim, list | tuple) else (dim,)
+    axes = {normalise_axis(axis, len(shape), "squeeze") for axis in given}
+    kept = tuple(length for axis, length in enumerate(shape) if not (axis in axes and length == 1))
+    return input.view_as_rule(Reshaped(kept))
+
+
+@on_handle("unsqueeze")
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a new dimension of length 1 at position `dim`."""
+    shape = tuple(input.shape)
+    axis = normalise_axis(dim, len(shape) + 1, "unsqueeze")
+    return input.view_as_rule(Reshaped((*shape[:axis], 1, *shape[axis:])))
+
+
+@on_handle("contiguous", free=False)
+def contiguous(input: Tensor) -> Tensor:
+    """The tensor itself if its elements lie in row order, else a copy."""
+    return input if is_contiguous(input) else Tensor(alias(input.read()))
+
+
+@on_handle("is_contiguous", free=False)
+def is_contiguous(input: Tensor) -> bool:
+    """Whether PyTorch's elements would lie in row order."""
+    if input._view is None:
+        return True
+    shape = tuple(input.shape)
+    found = zip(shape, input.strides_in_elements(), contiguous_strides(shape), strict=True)
+    return 0 in shape or all(length == 1 or stride == wanted for length, stride, wanted in found)
+
+
+@on_handle("stride", free=False)
+def stride(input: Tensor, dim: int | None = None) -> Any:
+    """How many elements apart the neighbours along each dimension lie in PyTorch's memory."""
+    strides = input.strides_in_elements()
+    return strides if dim is None else strides[normalise_axis(dim, len(strides), "stride")]
+
+
+# The axes in another order --------------------------------------------------------------------------------------------
+
+
+@on_handle("permute")
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in the order `dims`."""
+    given = integers("permute", dims, "a dimension")
+    count = len(input.shape)
+    axes = tuple(normalise_axis(dim, count, "permute") for dim in given)
+    if sorted(axes) != list(range(count)):
+        raise ShapeError(f"permute: {given} must name each of the {count} dimensions of {input.read().type} once.")
+    return input.view_as_rule(Permuted(axes))
+
+
+@on_handle("transpose", "swapaxes", "swapdims")
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions exchanged."""
+    axes = list(range(len(input.shape)))
+    first, second = (normalise_axis(dim, len(axes), "transpose") for dim in (dim0, dim1))
+    if axes:
+        axes[first], axes[second] = second, first
+    return input.view_as_rule(Permuted(tuple(axes)))
+
+
+@on_handle("t")
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; a vector as it is."""
+    if len(input.shape) > 2:
+        raise ShapeError(f"t: at most 2 dimensions, not {input.read().type}. Use `x.mT` or `x.transpose(-2, -1)`.")
+    return input.view_as_rule(Permuted(tuple(reversed(range(len(input.shape))))))
+
+
+def mT(self: Tensor) -> Tensor:
+    """The last two dimensions exchanged."""
+    if len(self.shape) < 2:
+        raise ShapeError(f"mT: at least 2 dimensions are needed, not {self.read().type}.")
+    return transpose(self, -2, -1)  # type: ignore[no-any-return]
+
+
+METHODS["T"] = property(lambda self: self.view_as_rule(Permuted(tuple(reversed(range(len(self.shape)))))))
+METHODS["mT"] = METHODS["mH"] = property(mT)
+
+
+@on_handle("adjoint")
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged."""
+    return mT(input)
+
+
+@on_handle("movedim", "moveaxis")
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """The dimensions `source` at the positions `destination`, the others in their order."""
+    count = len(input.shape)
+    sources, targets = (
+        [normalise_axis(dim, count, "movedim") for dim in ((given,) if isinstance(given, int) else given)]
+        for given in (source, destination)
+    )
+    if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
+        raise ArgumentError(f"movedim: source {source} and destination {destination} must be as many, each named once.")
+    placed = dict(zip(targets, sources, strict=True))
+    rest = iter([axis for axis in range(count) if axis not in sources])
+    return input.view_as_rule(Permuted(tuple(placed[k] if k in placed else next(rest) for k in range(count))))
+
+
+# Repeated without a copy ----------------------------------------------------------------------------------------------
+
+
+@on_handle("expand", free=False)
+def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Tensor:
+    """Repeated along dimensions of length 1 and new leading ones; -1 leaves a length as it is."""
+    wanted = integers("expand", sizes)
+    shape = tuple(input.shape)
+    new = len(wanted) - len(shape)
+    if new < 0 or -1 in wanted[:new]:
+        raise ShapeError(
+            f"expand: {list(wanted)} needs a length for each of the {len(shape)} dimensions of {list(shape)}."
+        )
+    return expanded("expand", input, tuple(shape[k - new] if n == -1 else n for k, n in enumerate(wanted)))
+
+
+def expanded(what: str, x: Tensor, shape: Shape) -> Tensor:
+    """x as a view in which it is repeated to `shape`."""
+    try:
+        check_broadcast(tuple(x.shape), shape)
+    except ShapeError:
+        raise ShapeError(
+            f"{what}: {x.read().type} cannot be repeated to {list(shape)}: only dimensions of length 1 are repeated."
+        ) from None
+    return x.view_as_rule(Expanded(shape))
+
+
+@on_handle("broadcast_to")
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """Repeated along dimensions of length 1 and new leading ones."""
+    return expand(input, size)  # type: ignore[no-any-return]
+
+
+@on_handle("expand_as", free=False)
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """`x.expand(other.shape)`."""
+    return expanded("expand_as", input, tuple(other.shape))
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors as views of their common shape."""
+    handles = [as_handle("broadcast_tensors", x) for x in tensors]
+    shape = broadcast_shapes(*(tuple(x.shape) for x in handles), what="broadcast_tensors")
+    return tuple(expanded("broadcast_tensors", x, shape) for x in handles)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """The coordinates of a grid: for vectors of lengths m, n two views [m, n] ("xy": [n, m])."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    handles = [as_handle("meshgrid", x) for x in given]
+    if indexing not in ("ij", "xy"):
+        raise ArgumentError(f'meshgrid: indexing must be "ij" or "xy", not {indexing!r}.')
+    if any(len(x.shape) > 1 for x in handles):
+        raise ShapeError("meshgrid: vectors (or tensors without dimensions) are needed.")
+    swap = indexing == "xy" and len(handles) > 1
+    if swap:
+        handles[:2] = handles[1::-1]
+    vectors = [reshaped("meshgrid", x, (-1,)) for x in handles]
+    shape = tuple(len(x) for x in vectors)
+    found = []
+    for axis, x in enumerate(vectors):
+        line = reshaped("meshgrid", x, tuple(-1 if k == axis else 1 for k in range(len(shape))))
+        found.append(expanded("meshgrid", line, shape))
+    if swap:
+        found[:2] = found[1::-1]
+    return tuple(found)
+
+
+FUNCTIONS.update(broadcast_tensors=broadcast_tensors, meshgrid=meshgrid)
+FUNCTIONS["broadcast_shapes"] = lambda *shapes: broadcast_shapes(*[lengths("broadcast_shapes", (s,)) for s in shapes])

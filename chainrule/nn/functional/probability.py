@@ -1,0 +1,56 @@
+"""Tells probabilities from logits, for the losses that want logits: mixing them up trains, only badly."""
+
+from __future__ import annotations
+
+import warnings
+
+from chainrule.ir import state
+from chainrule.ir.origin import user_frame
+from chainrule.ir.types import Array
+from chainrule.ir.value import Carrier, Value
+
+MAKERS = {"softmax", "sigmoid"}
+MOVERS = {"reshape", "permute", "cast", "slice", "broadcast_to", "gather", "index_select", "alias", "detach"}
+LOOKS = 100  # values are looked at in so many first calls
+
+
+def warn_of_probabilities(name: str, logits: Carrier, axis: int | None) -> None:
+    """Warns, once for each line of the user's, if the logits are probabilities.
+
+    Found by how they were computed, or, eagerly and in the first calls, by their values. `axis`: that of the classes,
+    None if each element is a probability by itself.
+    """
+    if not (was_made_by_softmax(logits) or has_values_of_probabilities(name, logits, axis)):
+        return
+    frame = user_frame()
+    place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("chainrule", 0)
+    if state.count(f"{name} {place}") == 0:
+        warnings.warn_explicit(
+            f"{name} wants logits, and computes the {'sigmoid' if axis is None else 'softmax'} itself; what it gets "
+            "here are probabilities. It will train, but badly: give it the last layer's output as it is.",
+            UserWarning,
+            *place,
+        )
+
+
+def was_made_by_softmax(carrier: Carrier) -> bool:
+    """Whether a softmax or sigmoid made these numbers, as far as the tape or the trace tells."""
+    while carrier.primitive is not None:
+        if carrier.primitive.name in MAKERS:
+            return True
+        if carrier.primitive.name not in MOVERS or not carrier.inputs:
+            return False
+        carrier = carrier.inputs[0]
+    return False
+
+
+def has_values_of_probabilities(name: str, carrier: Carrier, axis: int | None) -> bool:
+    """Whether all values lie in [0, 1], and sum to 1 over the classes; without classes, whether they fill [0, 1]."""
+    if carrier.__class__ is not Value or state.count(f"{name} values") >= LOOKS:
+        return False
+    array: Array = carrier.array
+    if array.size < 2 or not (array.min() >= 0 and array.max() <= 1):
+        return False
+    if axis is None:
+        return bool(array.size >= 32 and array.min() < 0.1 and array.max() > 0.9)
+    return bool(array.shape[axis] > 1 and (abs(array.sum(axis) - 1) < 1e-4).all())
