@@ -1,4 +1,4 @@
-"""chainrule: neural networks by backpropagation, on an engine of its own. PyTorch's interface; one decorator for speed."""
+"""chainrule: neural networks by backpropagation, on an engine of its own, with PyTorch's interface."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chainrule.ir.types import bool_ as bool
 from chainrule.tensor import Buffer, Parameter, Size, Tensor
 from chainrule.threads import get_num_threads, set_num_threads
 
-tensor = FUNCTIONS["tensor"]  # the function, not the file of that name
+tensor: Any = FUNCTIONS["tensor"]  # the function, not the file of that name
 dtype = DType
 float = float32
 double = float64
@@ -34,19 +34,19 @@ int = int32
 long = int64
 short = int16
 
+globals().update(FUNCTIONS)  # chainrule.relu, chainrule.zeros, ...: one table, no list to keep
+
 _SUBPACKAGES = ("autograd", "data", "errors", "nn", "optim", "train", "utils")  # loaded at first use
 
 
 def __getattr__(name: str) -> Any:
-    if name in FUNCTIONS:
-        return FUNCTIONS[name]
     if name in _SUBPACKAGES:
         return importlib.import_module(f"chainrule.{name}")
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *FUNCTIONS, *_SUBPACKAGES} - {"annotations", "importlib", "Any"})
+    return sorted({*globals(), *_SUBPACKAGES} - {"annotations", "importlib", "Any"})
 
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from types import GeneratorType
 from typing import Any
@@ -12,6 +11,7 @@ from chainrule.functions.norms import p_norm
 from chainrule.functions.table import unwrap
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, GradientError, TracedValueError
+from chainrule.ir.origin import warn
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops.creation import default_dtype, full
 from chainrule.ops.elementwise import abs_, cast, clamp, maximum, pow_, sqrt, square
@@ -35,7 +35,7 @@ def clip_grad_norm_(
     """
     listed = _listed(parameters)
     if isinstance(parameters, GeneratorType) and not listed:
-        warnings.warn("clip_grad_norm_: the generator of parameters is empty: nothing is clipped.", stacklevel=2)
+        warn("clip_grad_norm_: the generator of parameters is empty: nothing is clipped.")
     total = get_total_norm(_gradients(listed), norm_type, error_if_nonfinite)
     clip_grads_with_norm_(listed, max_norm, total)
     return total

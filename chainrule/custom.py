@@ -16,7 +16,7 @@ from chainrule.ops.control import detach, with_derivative
 from chainrule.tensor import Tensor
 
 
-class custom_vjp:  # noqa: N801 (JAX's name)
+class custom_vjp:
     """A function whose derivative is given, not derived.
 
         @custom_vjp
@@ -34,6 +34,7 @@ class custom_vjp:  # noqa: N801 (JAX's name)
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
+        self.name = getattr(function, "__name__", "the function")
         self._function = function
         self._forward: Callable[..., Any] | None = None
         self._backward: Callable[..., Any] | None = None
@@ -44,7 +45,7 @@ class custom_vjp:  # noqa: N801 (JAX's name)
 
     def __call__(self, *args: Any) -> Any:
         if self._forward is None or self._backward is None:
-            raise ArgumentError(f"custom_vjp: {self.__name__} has no derivative yet: call {self.__name__}.defvjp(...).")
+            raise ArgumentError(f"custom_vjp: {self.name} has no derivative yet: call {self.name}.defvjp(...).")
         with state.using(state.gradients_enabled, False):
             result, residuals = self._forward(*args)
         leaves, structure = flatten(result)
@@ -70,13 +71,13 @@ class custom_vjp:  # noqa: N801 (JAX's name)
         found = list(flows) if isinstance(flows, tuple | list) else [flows]
         if len(found) != len(sources):
             raise ArgumentError(
-                f"custom_vjp: the backward of {self.__name__} returned {len(found)} cotangents "
+                f"custom_vjp: the backward of {self.name} returned {len(found)} cotangents "
                 f"for {len(sources)} tensor arguments; return a tuple with one (or None) for each."
             )
         for flow, source in zip(found, sources, strict=True):
             if flow is not None and flow.shape != source.shape:
                 raise ShapeError(
-                    f"custom_vjp: the backward of {self.__name__} returned a cotangent {flow.read().type} "
+                    f"custom_vjp: the backward of {self.name} returned a cotangent {flow.read().type} "
                     f"for the argument {source.type}; it must have the argument's shape."
                 )
         return [None if flow is None else flow.read() for flow in found]
@@ -97,7 +98,9 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
     sources = _entering([output for output in outputs if output is not None], start)
     again = _SecondRun(function, args, kwargs, before, sources)
     results = iter(with_derivative([output for output in outputs if output is not None], sources, again))
-    return unflatten(structure, [leaf if o is None else Tensor(next(results)) for leaf, o in zip(leaves, outputs, strict=True)])
+    return unflatten(
+        structure, [leaf if o is None else Tensor(next(results)) for leaf, o in zip(leaves, outputs, strict=True)]
+    )
 
 
 class _SecondRun:

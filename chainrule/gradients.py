@@ -26,7 +26,7 @@ from chainrule.tensor import Tensor
 # On and off -----------------------------------------------------------------------------------------------------------
 
 
-class set_grad_enabled:  # noqa: N801 (PyTorch's name)
+class set_grad_enabled:
     """Turns the recording of gradients on or off: at once, for a `with` block, or as a decorator."""
 
     def __init__(self, mode: bool) -> None:
@@ -77,17 +77,17 @@ class _Mode:
         return wrapped
 
 
-class no_grad(_Mode):  # noqa: N801
+class no_grad(_Mode):
     """Inside it nothing is recorded: results do not require a gradient."""
 
 
-class enable_grad(_Mode):  # noqa: N801
+class enable_grad(_Mode):
     """Inside it operations are recorded, also within no_grad."""
 
     mode = True
 
 
-class inference_mode(no_grad):  # noqa: N801
+class inference_mode(no_grad):
     """The same as no_grad."""
 
 
@@ -343,4 +343,3 @@ def hessian(func: Callable[..., Tensor], inputs: Any, create_graph: bool = False
 
     rows = jacobian(gradient, (inputs,) if single else inputs, create_graph)
     return rows[0][0] if single else rows
-

@@ -1,8 +1,8 @@
 """What a trace took for granted: every plain Python value that a compiled function can see, and whether it changed.
 
 Tensors are read by handle at each call and need no watching. Everything else that shaped the trace does: attributes of
-modules, `training`, globals and closure variables, the contents of containers, settings of plain objects. They are found
-from the function's code (the names that it and the functions it reaches can load), before it is traced.
+modules, `training`, globals and closure variables, the contents of containers, settings of plain objects. They are
+found from the function's code (the names that it and the functions it reaches can load), before it is traced.
 
 Objects whose class says `_bumps_version_ = True` (modules, optimisers) count their writes, so they are looked at only
 when that count has moved; the rest is compared at every call.
@@ -56,7 +56,7 @@ class Observations:
     def __init__(self) -> None:
         self.always: list[Check] = []
         self.counted: list[Check] = []
-        self.late: list[Any] = []  # optimisers: their slots are made by the trace itself, so they are looked at after it
+        self.late: list[Any] = []  # optimisers: the trace itself makes their slots, so they are looked at after it
         self._version = state.version()
         self._seen: set[int] = set()
         self._classes: set[type] = set()
@@ -102,7 +102,7 @@ class Observations:
             self._observe(lambda cell=cell: _cell_contents(cell), f"{name} (closure)", self.always)  # type: ignore[misc]
         for name in global_names(function.__code__):
             if name in function.__globals__:
-                read = lambda scope=function.__globals__, name=name: scope.get(name, MISSING)  # noqa: E731
+                read = lambda scope=function.__globals__, name=name: scope.get(name, MISSING)
                 self._observe(read, f"{name} (global)", self.always, attributes_named(function.__code__))
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self.thing(default, "default argument", self.always)
@@ -122,12 +122,12 @@ class Observations:
         self._remember(module)
         for name in names:
             if name in vars(module):
-                read = lambda scope=vars(module), name=name: scope.get(name, MISSING)  # noqa: E731
+                read = lambda name=name: vars(module).get(name, MISSING)
                 self._observe(read, f"{module.__name__}.{name}", self.always)
 
     def thing(self, value: Any, label: str, checks: list[Check]) -> None:
         """What lies inside a value."""
-        if isinstance(value, SCALARS) or isinstance(value, Tensor | np.ndarray | BuiltinFunctionType):
+        if isinstance(value, (*SCALARS, Tensor, np.ndarray, BuiltinFunctionType)):
             return
         if getattr(type(value), "_never_traced_", False):  # refuses to be used in a trace, and changes all the time
             return
@@ -156,7 +156,7 @@ class Observations:
     def _contents(self, mapping: dict[Any, Any], label: str, checks: list[Check]) -> None:
         checks.append(_Keys(mapping, label))
         for key, value in list(dict.items(mapping)):  # an optimiser's group shows floats; what it holds are cells
-            read = lambda key=key: dict.get(mapping, key, MISSING)  # noqa: E731
+            read = lambda key=key: dict.get(mapping, key, MISSING)
             checks.append(Check(read, value, f"{label}[{key!r}]"))
             self.thing(value, f"{label}[{key!r}]", checks)
 
@@ -170,7 +170,7 @@ class Observations:
         for name, value in list(vars(thing).items()):
             if name in getattr(type(thing), "_unobserved_", ()):
                 continue
-            read = lambda scope=vars(thing), name=name: scope.get(name, MISSING)  # noqa: E731
+            read = lambda name=name: vars(thing).get(name, MISSING)
             checks.append(Check(read, value, f"{label}.{name}"))
             self.thing(value, f"{label}.{name}", checks)
         checks.append(_Keys(vars(thing), label))
@@ -187,7 +187,7 @@ class Observations:
                 if isinstance(inner, FunctionType):
                     self.function(inner)
                 elif isinstance(value, SCALARS) and not name.startswith("__"):
-                    read = lambda base=base, name=name: vars(base).get(name, MISSING)  # noqa: E731
+                    read = lambda base=base, name=name: vars(base).get(name, MISSING)
                     self.always.append(Check(read, value, f"{base.__name__}.{name}"))
 
 
@@ -200,7 +200,7 @@ class _Keys(Check):
         super().__init__(lambda: mapping, list(mapping), f"the names in {label}")
 
     def holds(self) -> bool:
-        return list(self.read()) == self.expected
+        return bool(list(self.read()) == self.expected)
 
 
 class _Elements(Check):

@@ -20,6 +20,7 @@ from chainrule.ops import elementwise
 from chainrule.ops.control import detach
 from chainrule.views import Detached, View, ViewRule, contiguous_strides
 
+
 class NotKept:
     """Stands in `.grad` after a compiled step that stores no gradients."""
 
@@ -198,7 +199,9 @@ class Tensor:
         if bool(flag) == carrier.needs_grad:
             return self
         if carrier.needs_grad and self._leaf is None:
-            raise GradientError("requires_grad can be changed on leaves only; use `x.detach()` to cut a computed tensor.")
+            raise GradientError(
+                "requires_grad can be changed on leaves only; use `x.detach()` to cut a computed tensor."
+            )
         if flag and not carrier.dtype.is_floating_point:
             raise GradientError(f"only floating tensors can require a gradient; this one is {carrier.dtype.name}.")
         state.bump_version()
@@ -207,7 +210,9 @@ class Tensor:
             self._carrier = Value(carrier.array, needs_grad=bool(flag), leaf=self._leaf)
         else:
             node = detach(carrier)
-            self._carrier = Node(node.primitive, node.inputs, node.params, node.type, node.origin, flag, False, self._leaf)
+            self._carrier = Node(
+                node.primitive, node.inputs, node.params, node.type, node.origin, flag, False, self._leaf
+            )
         return self
 
     @property
@@ -255,9 +260,39 @@ class Tensor:
         else:
             self._leaf.gradient = gradient
 
-    if TYPE_CHECKING:  # methods from the table
+    if TYPE_CHECKING:  # methods and operators from the table
 
         def __getattr__(self, name: str) -> Any: ...
+
+        __add__: Any
+        __radd__: Any
+        __sub__: Any
+        __rsub__: Any
+        __mul__: Any
+        __rmul__: Any
+        __truediv__: Any
+        __rtruediv__: Any
+        __floordiv__: Any
+        __mod__: Any
+        __pow__: Any
+        __rpow__: Any
+        __matmul__: Any
+        __neg__: Any
+        __invert__: Any
+        __and__: Any
+        __or__: Any
+        __xor__: Any
+        __lt__: Any
+        __le__: Any
+        __gt__: Any
+        __ge__: Any
+        __getitem__: Any
+        __setitem__: Any
+        __iter__: Any
+        __len__: Any
+        __bool__: Any
+        __int__: Any
+        __float__: Any
 
 
 class Size(tuple[int, ...]):
@@ -343,11 +378,7 @@ def initial_value(data: Any) -> Value:
     if not isinstance(data, Tensor):
         raise ArgumentError(f"a Tensor is needed, not {type(data).__name__}; wrap it: `chainrule.tensor(...)`.")
     trace = state.trace.get()
-    if trace is not None:
-        array = trace.evaluate(data.read())
-    else:
-        array = data.read().array
-    return Value(array)
+    return Value(data.read().array if trace is None else trace.evaluate(data.read()))
 
 
 def from_array(array: Any, dtype: DType | None = None) -> Tensor:

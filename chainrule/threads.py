@@ -13,7 +13,7 @@ def set_num_threads(count: int) -> None:
 
     The reference executor, the only one today, runs on one thread whatever is set.
     """
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+    if type(count) is not int or count < 1:
         raise ArgumentError(f"set_num_threads: a number of at least 1 is needed, not {count!r}.")
     state.set_threads(count)
 

@@ -1,7 +1,7 @@
 """In-place idioms of PyTorch scripts, as programs that run under either library.
 
-Each is exec'ed with `lib` (torch or chainrule) and `nn`; what it leaves in `result` is compared. `expected` was computed
-by PyTorch 2.13 (tests/oracle/test_idioms.py computes it again); RAISES means that PyTorch raises.
+Each is exec'ed with `lib` (torch or chainrule) and `nn`; what it leaves in `result` is compared. `expected` was
+computed by PyTorch 2.13 (tests/oracle/test_idioms.py computes it again); RAISES means that PyTorch raises.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Idiom(NamedTuple):
     name: str
     source: str
     expected: Any
-    may_raise: bool = False  # chainrule may raise InPlaceError where PyTorch carries on
+    may_raise: bool = False  # chainrule may raise InPlaceError or NotYetError where PyTorch carries on
 
 
 IDIOMS = [
@@ -38,13 +38,19 @@ IDIOMS = [
     Idiom("row_fill_of_a_leaf", "w[0].fill_(5)\nresult = w", RAISES),
     Idiom("leaf_added", "w += 1\nresult = w", RAISES),
     Idiom("no_grad_leaf_added", "with lib.no_grad():\n    w += 1\nresult = w", [[2, -1], [4, 5]]),
-    Idiom("no_grad_sub_grad", "(w * w).sum().backward()\nwith lib.no_grad():\n    w -= 0.5 * w.grad\nresult = w", [[0, 0], [0, 0]]),
+    Idiom(
+        "no_grad_sub_grad",
+        "(w * w).sum().backward()\nwith lib.no_grad():\n    w -= 0.5 * w.grad\nresult = w",
+        [[0, 0], [0, 0]],
+    ),
     Idiom("embedding_row", "e = nn.Embedding(3, 2)\ne.weight.data[0].fill_(0)\nresult = e.weight[0]", [0, 0]),
     Idiom("grad_data_clamp", "(w * 5).sum().backward()\nw.grad.data.clamp_(-1, 1)\nresult = w.grad", [[1, 1], [1, 1]]),
     Idiom("grad_mul", "(w * 5).sum().backward()\nw.grad.mul_(2)\nresult = w.grad", [[10, 10], [10, 10]]),
     Idiom("grad_augmented", "(w * 5).sum().backward()\nw.grad *= 2\nresult = w.grad", [[10, 10], [10, 10]]),
     Idiom("grad_zero", "(w * 5).sum().backward()\ng = w.grad\nw.grad.zero_()\nresult = g", [[0, 0], [0, 0]]),
-    Idiom("grad_accumulates_in_place", "w.sum().backward()\ng = w.grad\nw.sum().backward()\nresult = g", [[2, 2], [2, 2]]),
+    Idiom(
+        "grad_accumulates_in_place", "w.sum().backward()\ng = w.grad\nw.sum().backward()\nresult = g", [[2, 2], [2, 2]]
+    ),
     Idiom(
         "grad_alias_after_zero_grad",
         "layer(x[:, :2]).sum().backward()\nlayer.zero_grad()\nresult = lib.tensor(float(layer.weight.grad is None))",
@@ -58,7 +64,8 @@ IDIOMS = [
     Idiom(
         "polyak",
         "t = nn.Linear(2, 2)\nt.load_state_dict(layer.state_dict())\n"
-        "for a, b in zip(t.parameters(), layer.parameters()):\n    a.data.mul_(0.5).add_(b.data, alpha=1.5)\nresult = t.weight",
+        "for a, b in zip(t.parameters(), layer.parameters()):\n    a.data.mul_(0.5).add_(b.data, alpha=1.5)\n"
+        "result = t.weight",
         [[2, 4], [6, 8]],
     ),
     Idiom("state_dict_written", "layer.state_dict()['weight'].fill_(3)\nresult = layer.weight", [[3, 3], [3, 3]]),
@@ -91,7 +98,7 @@ IDIOMS = [
     Idiom("contiguous_is_itself", "x.contiguous().zero_()\nresult = x", [[0, 0, 0], [0, 0, 0]]),
     Idiom("contiguous_of_transpose_copies", "x.t().contiguous().zero_()\nresult = x", [[1, 2, 3], [4, 5, 6]]),
     Idiom("alias_sees_write", "y = x\ny.add_(1)\nresult = x", [[2, 3, 4], [5, 6, 7]]),
-    Idiom("relu_in_place", "y = x - 3\nlib.relu_(y)\nresult = y", [[0, 0, 0], [1, 2, 3]]),
+    Idiom("relu_in_place", "y = x - 3\nnn.functional.relu(y, inplace=True)\nresult = y", [[0, 0, 0], [1, 2, 3]]),
     Idiom("int_gets_float", "n = lib.tensor([1, 2])\nn.add_(0.5)\nresult = n", RAISES),
     Idiom("int_gets_int", "n = lib.tensor([1, 2])\nn.mul_(3)\nresult = n", [3, 6]),
     Idiom("broadcast_grows", "a = lib.ones(2)\na.add_(lib.ones(3, 2))\nresult = a", RAISES),
@@ -106,9 +113,18 @@ IDIOMS = [
         "y = w * 1\ny.view(-1)[0] = 5.0\ny.sum().backward()\nresult = w.grad",
         [[0, 1], [1, 1]],
     ),
-    Idiom("requires_grad_of_a_copy", "y = w.detach().clone().requires_grad_()\ny.data.zero_()\nresult = w", [[1, -2], [3, 4]]),
+    Idiom(
+        "requires_grad_of_a_copy",
+        "y = w.detach().clone().requires_grad_()\ny.data.zero_()\nresult = w",
+        [[1, -2], [3, 4]],
+    ),
     Idiom("bias_data_fill", "layer.bias.data.fill_(0.25)\nresult = layer.bias", [0.25, 0.25]),
     Idiom("init_in_place", "nn.init.constant_(layer.weight, 2.0)\nresult = layer.weight", [[2, 2], [2, 2]]),
-    Idiom("weight_tying", "other = nn.Linear(2, 2)\nother.weight = layer.weight\nwith lib.no_grad():\n    other.weight.zero_()\nresult = layer.weight", [[0, 0], [0, 0]]),
+    Idiom(
+        "weight_tying",
+        "other = nn.Linear(2, 2)\nother.weight = layer.weight\nwith lib.no_grad():\n    other.weight.zero_()\n"
+        "result = layer.weight",
+        [[0, 0], [0, 0]],
+    ),
     Idiom("numpy_bridge", "a = x.numpy()\na[0, 0] = 9\nresult = x", [[9, 2, 3], [4, 5, 6]], True),
 ]

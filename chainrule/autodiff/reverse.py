@@ -121,7 +121,7 @@ FREED: dict[str, object] = {}  # the params of a value whose tape was freed; rec
 
 
 def free(carriers: Iterable[Carrier]) -> None:
-    """Drops how values were computed, so that memory goes. Of a trace's nodes it is only noted that they are used up."""
+    """Drops how values were computed, so that memory goes. Of a trace's nodes it only notes that they are used up."""
     trace = state.trace.get()
     for carrier in carriers:
         if not carrier.inputs or carrier.primitive.vjp is None:

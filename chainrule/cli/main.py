@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from chainrule.cli.train import train
+from chainrule.cli.train import Diverged, train
 from chainrule.ir.errors import ChainruleError
 
 
@@ -20,12 +20,17 @@ commands.add_command(train)
 
 
 def main() -> None:
-    """Runs a command. Bad input ends with one line on stderr and exit code 2; Ctrl-C with 130."""
+    """Runs a command. Bad input ends with one line on stderr and exit code 2; divergence with 3,
+    Ctrl-C with 130.
+    """
     try:
         commands(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
+    except Diverged as error:
+        click.echo(f"chainrule: {error}", err=True)
+        sys.exit(3)
     except ChainruleError as error:
         click.echo(f"chainrule: {str(error).partition(chr(10))[0]}", err=True)
         sys.exit(2)

@@ -10,12 +10,16 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.data.shipped import Digits, load_digits
-from chainrule.ir.errors import ArgumentError, ChainruleError
+from chainrule.ir.errors import ArgumentError
 from chainrule.train import Epoch, Settings, accuracy, build_mlp, save_model, train_classifier
 
 SOURCES = ("digits",)
 DEFAULTS = Settings()
 INPUT_SCALE = 1 / 16  # digits count ink from 0 to 16
+
+
+class Diverged(Exception):
+    """Training reached losses that are no numbers."""
 
 
 def widths(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
@@ -40,19 +44,23 @@ def widths(context: click.Context, parameter: click.Parameter, text: str) -> tup
 def train(source: str, no_compile: bool, out: Path | None, **options: Any) -> None:
     """Train a classifier on SOURCE, print its test accuracy and save it. Today SOURCE is `digits`."""
     if source not in SOURCES:
-        raise ArgumentError(f"unknown source {source!r}: this version trains on {', '.join(SOURCES)} (files come later).")
+        raise ArgumentError(
+            f"unknown source {source!r}: this version trains on {', '.join(SOURCES)} (files come later)."
+        )
     settings = Settings(compiled=not no_compile, **options)
     folder = run_folder(source, out)
     digits = load_digits()
     cr.manual_seed(settings.seed)
     model = build_mlp(64, 10, settings)
-    click.echo(f"{source}: {len(digits.x_train)} training, {len(digits.x_valid)} validation, {len(digits.x_test)} test rows")
+    click.echo(
+        f"{source}: {len(digits.x_train)} training, {len(digits.x_valid)} validation, {len(digits.x_test)} test rows"
+    )
     click.echo(repr(model))
     last = train_and_print(model, digits, settings)
-    right, rows = accuracy(model, scaled(digits.x_test, digits.y_test))
+    right, total = accuracy(model, scaled(digits.x_test, digits.y_test))
     folder.mkdir(parents=True, exist_ok=True)
-    save_model(folder, model, described(source, settings, last, right / rows))
-    click.echo(f"test accuracy {right / rows:.4f} ({right} of {rows})")
+    save_model(folder, model, described(source, settings, last, right / total))
+    click.echo(f"test accuracy {right / total:.4f} ({right} of {total})")
     click.echo(f"saved in {folder}")
 
 
@@ -83,7 +91,9 @@ def train_and_print(model: Any, digits: Digits, settings: Settings) -> Epoch:
             f"{row.valid_accuracy:9.4f}  {row.lr:13.6f}  {row.seconds:7.1f}"
         )
         if not np.isfinite(row.train_loss):
-            raise ChainruleError(f"training diverged in epoch {row.number}: the loss is {row.train_loss}. Lower --lr.")
+            raise Diverged(
+                f"training diverged in epoch {row.number}: the loss is {row.train_loss}; nothing was saved. Lower --lr."
+            )
     return row
 
 

@@ -164,6 +164,9 @@ def cut(tensor: Tensor, rows: npt.NDArray[Any]) -> Tensor:
         worst = rows.min() if rows.min() < -count else rows.max()
         raise OutOfRangeError(f"DataLoader: the sampler asks for sample {worst}, but there are {count}.")
     result = aligned_empty((rows.size, *array.shape[1:]), dtype_of(array.dtype))
-    # mode="wrap" takes negative indices from the end; with the default mode NumPy would fill a buffer of its own first
-    np.take(array, rows, axis=0, out=result, mode="wrap")
+    if array.flags.c_contiguous:
+        # mode="wrap" takes negative indices from the end; the default mode would fill a buffer of NumPy's own first.
+        np.take(array, rows, axis=0, out=result, mode="wrap")
+    else:  # np.take would make the whole array contiguous
+        result[...] = array[rows]
     return Tensor(Value(result))

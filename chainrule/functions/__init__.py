@@ -35,8 +35,8 @@ from chainrule.functions.table import FUNCTIONS, METHODS
 from chainrule.tensor import Tensor
 
 FAMILIES = (
-    arithmetic, attributes, casting, comparison, contraction, conversion, elementwise, factories, filled, filling, generator, gradient,
-    indexing, joining, norms, not_yet, ordering, parts, random, reduction, shape, text,
+    arithmetic, attributes, casting, comparison, contraction, conversion, elementwise, factories, filled, filling,
+    generator, gradient, indexing, joining, norms, not_yet, ordering, parts, random, reduction, shape, text,
 )  # fmt: skip
 
 for name, method in METHODS.items():

@@ -70,6 +70,25 @@ def xlogy(a: Any, b: Any) -> Carrier:
     return where(nothing, 0.0, ops.mul(x, ops.log(where(nothing, 1.0, y))))
 
 
+def fmax(a: Any, b: Any) -> Carrier:
+    """The larger of a and b, ignoring NaN."""
+    x, y = ops.operands("fmax", a, b)
+    return where(ops.logical_or(ops.ge(x, y), ops.isnan(y)), x, y)
+
+
+def copysign(a: Any, b: Any) -> Carrier:
+    """|a| with the sign of b."""
+    x, y = ops.operands("copysign", a, b)
+    size = ops.abs_(ops.floating(x))
+    return where(signbit(y), -size, size)
+
+
+def heaviside(a: Any, b: Any) -> Carrier:
+    """0 below 0, 1 above, b at 0."""
+    x, y = ops.operands("heaviside", a, b)
+    return where(ops.eq(x, 0), y, cast(ops.gt(x, 0), x.dtype))
+
+
 def hypot(a: Any, b: Any) -> Carrier:
     """sqrt(a^2 + b^2), without overflow; its derivative at (0, 0) is 0."""
     x, y = ops.operands("hypot", a, b)
@@ -83,7 +102,7 @@ def hypot(a: Any, b: Any) -> Carrier:
 for names, operation, formula in (
     (("mul", "multiply"), ops.mul, "a b."),
     (("true_divide",), ops.div, "a / b, of floating point."),
-    (("floor_divide",), floor_divide, "floor(a / b), in the type of the operands. It has no derivative."),
+    (("floor_divide",), floor_divide, "floor(a / b), in the type of the operands. Its derivative is 0."),
     (("remainder",), remainder, "a - b floor(a / b): of b's sign, as Python's %."),
     (("fmod",), ops.fmod, "a - b trunc(a / b): of a's sign, as C's fmod."),
     (("pow",), power, "a^b."),
@@ -97,20 +116,12 @@ for names, operation, formula in (
 for names, operation, formula in (
     (("maximum",), ops.maximum, "The larger of a and b; NaN if one is. A tie shares the gradient."),
     (("minimum",), ops.minimum, "The smaller of a and b; NaN if one is. A tie shares the gradient."),
-    (
-        ("fmax",),
-        lambda a, b: where(ops.isnan(a), b, where(ops.isnan(b), a, ops.maximum(a, b))),
-        "maximum, ignoring NaN.",
-    ),
-    (
-        ("fmin",),
-        lambda a, b: where(ops.isnan(a), b, where(ops.isnan(b), a, ops.minimum(a, b))),
-        "minimum, ignoring NaN.",
-    ),
+    (("fmax",), fmax, "The larger of a and b, ignoring NaN. At a tie a gets the gradient."),
+    (("fmin",), lambda a, b: -fmax(-a, -b), "The smaller of a and b, ignoring NaN. At a tie a gets the gradient."),
+    (("copysign",), copysign, "|a| with the sign of b."),
+    (("heaviside",), heaviside, "0 below 0, 1 above, b at 0."),
     (("logaddexp",), logaddexp, "log(e^a + e^b)."),
     (("logaddexp2",), ops.logaddexp2, "log2(2^a + 2^b), without overflow."),
-    (("copysign",), lambda a, b: where(signbit(b), -ops.abs_(a), ops.abs_(a)), "|a| with the sign of b."),
-    (("heaviside",), lambda a, b: where(ops.eq(a, 0), b, cast(ops.gt(a, 0), a.dtype)), "0 below 0, 1 above, b at 0."),
 ):
     binary(*names, operation=operation, formula=formula, in_place_too=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from chainrule.functions.conversion import to_bool
 from chainrule.functions.device import CPU, device
 from chainrule.functions.table import FUNCTIONS, METHODS, as_handle, needs_tensor, on_handle
 from chainrule.ir import state
@@ -107,12 +108,11 @@ METHODS.update(
     retains_grad=property(lambda self: not self.is_leaf and self._carrier.leaf is not None and self._carrier.leaf.kept),
 )
 FUNCTIONS.update(
-    promote_types=promote_types,
     is_tensor=lambda obj: isinstance(obj, Tensor),
     is_floating_point=lambda input: as_handle("is_floating_point", input).dtype.is_floating_point,
     is_complex=lambda input: False,
-    is_nonzero=lambda input: METHODS["__bool__"](as_handle("is_nonzero", input)),
+    is_nonzero=lambda input: to_bool(as_handle("is_nonzero", input)),
     device=device,
     Size=Size,
 )
-METHODS["is_nonzero"] = METHODS["__bool__"]
+METHODS["is_nonzero"] = to_bool

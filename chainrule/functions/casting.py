@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.functions.device import check_device, device
-from chainrule.functions.table import METHODS, needs_tensor, on_handle
+from chainrule.functions.table import FUNCTIONS, METHODS, needs_tensor, on_handle
 from chainrule.ir.errors import ArgumentError, DTypeError, NotYetError
 from chainrule.ir.types import (
     DType,
@@ -113,3 +113,9 @@ def result_type(input: Tensor, other: Any) -> DType:
 def promote_types(type1: DType, type2: DType) -> DType:
     """The smallest type that both fit in."""
     return promote(dtype_of(type1), dtype_of(type2))
+
+
+FUNCTIONS["promote_types"] = promote_types
+
+
+FUNCTIONS["promote_types"] = promote_types

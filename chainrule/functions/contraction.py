@@ -28,7 +28,7 @@ def dimensions(what: str, *wanted: tuple[str, Carrier, int]) -> None:
 
 @function("matmul", method=True)
 def matmul(input: Carrier, other: Carrier) -> Carrier:
-    """input @ other: [*batch, m, k] @ [*batch, k, n] -> [*batch, m, n]; batches broadcast. A vector is a row or column."""
+    """input @ other: [*batch, m, k] @ [*batch, k, n] -> [*batch, m, n]; batches broadcast."""
     return contraction.matmul(input, other)
 
 

@@ -100,7 +100,8 @@ def numpy(self: Tensor, *, force: bool = False) -> Array:
             "numpy: this tensor requires a gradient, and what NumPy does with it would not be recorded. "
             "Write `x.detach().numpy()`."
         )
-    return read_only(array_of("numpy", carrier))
+    # what repeats one element is written out: who reads its memory past NumPy (safetensors) expects rows
+    return read_only(np.asarray(array_of("numpy", carrier), order="C"))
 
 
 def as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Array:

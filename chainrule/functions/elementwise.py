@@ -119,7 +119,7 @@ def nan_to_num(
     return where(ops.eq(input, -math.inf), float(limits.min) if neginf is None else neginf, result)
 
 
-@function("polygamma")
+@function("polygamma", tensor_first=False)
 def polygamma(n: int, input: Carrier) -> Carrier:
     """The n-th derivative of digamma."""
     return special.polygamma(n, input)

@@ -136,7 +136,7 @@ def _collect(data: Any, leaves: list[Any]) -> tuple[int, ...]:
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor as it is (in another element type if asked); anything else as `tensor` makes it: copied."""
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)  # type: ignore[no-any-return]
+        return data if dtype is None else data.to(dtype)
     return tensor(data, dtype=dtype, device=device)
 
 

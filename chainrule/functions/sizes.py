@@ -14,7 +14,7 @@ from chainrule.ir.types import Shape
 def integer(what: str, given: Any, argument: str = "a size") -> int:
     """A Python int, of anything that is one."""
     if given.__class__ is int:
-        return given  # type: ignore[no-any-return]
+        return given
     try:
         return operator.index(given)
     except TypeError as error:

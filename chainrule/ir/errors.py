@@ -9,7 +9,7 @@ from chainrule.ir import origin
 
 
 class ChainruleError(RuntimeError):
-    """Base of all errors that chainrule raises on purpose. `str(error)` ends with the user's line and the layer path."""
+    """Base of all errors that chainrule raises on purpose. Its text ends with the user's line and the layer path."""
 
     def __init__(self, message: str, where: origin.Origin | None = None) -> None:
         place = where if where is not None else origin.here()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from types import CodeType, FrameType
 from typing import NamedTuple
 
@@ -53,6 +54,13 @@ def here() -> Origin | None:
     if frame is None:
         return Origin(None, 0, layers) if layers else None
     return Origin(frame.f_code, frame.f_lasti, layers)
+
+
+def warn(message: str) -> None:
+    """A UserWarning that points to the user's line."""
+    frame = user_frame()
+    place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else (PACKAGE, 0)
+    warnings.warn_explicit(message, UserWarning, *place)
 
 
 def layer_path(layers: state.Layers) -> str:

@@ -63,12 +63,12 @@ class Primitive:
         array = quietly(self.reference, *[operand.array for operand in operands], **params)
         if array.__class__ is not np.ndarray and array.__class__ is not tuple:
             array = np.asarray(array)
-        if self.vjp is not None:
+        if self.vjp is not None and state.gradients_enabled.get():
             for operand in operands:
                 if operand.needs_grad:
-                    if not state.gradients_enabled.get() or not is_differentiable(array):
-                        break
-                    return Value(array, self, operands, params, True, next_order())
+                    if is_differentiable(array):
+                        return Value(array, self, operands, params, True, next_order())
+                    break
         return Value(array)
 
     def __repr__(self) -> str:

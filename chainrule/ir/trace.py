@@ -26,7 +26,9 @@ def _not_evaluated(*_: Any, **__: Any) -> Any:
 INPUT = Primitive("input", _not_evaluated, _not_evaluated, register=False)
 
 
-def make_input(name: str, type: Type, *, needs_grad: bool = False, weak: bool = False, leaf: Leaf | None = None) -> Node:
+def make_input(
+    name: str, type: Type, *, needs_grad: bool = False, weak: bool = False, leaf: Leaf | None = None
+) -> Node:
     """A node that stands for a value given from outside."""
     return Node(INPUT, (), {"name": name}, type, None, needs_grad, weak, leaf)
 
@@ -109,7 +111,7 @@ class Trace:
         """The node that a handle stands for now."""
         carrier = handle._carrier
         if carrier.__class__ is Node:
-            return carrier  # type: ignore[no-any-return]
+            return carrier
         if carrier.__class__ is Ended:
             raise leaked(carrier)
         return self.cell(handle).current
@@ -161,7 +163,8 @@ class Trace:
     def evaluate(self, carrier: Carrier) -> Array:
         """The array that a carrier has in the call that is being traced."""
         if carrier.__class__ is Value:
-            return carrier.array  # type: ignore[no-any-return]
+            array: Array = carrier.array
+            return array
         known: dict[Node, Any] = dict(self.given)
         known |= {node: array for array, node in self.constants.values()}
         known |= {cell.input: cell.handle.read_outside().array for cell in self.cells.values()}

@@ -57,11 +57,11 @@ _BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
 
 
 def dtype_of(thing: object) -> DType:
-    """The DType for a DType, a NumPy dtype or scalar type, a name (`"float32"`, `"f32"`) or Python's bool, int, float."""
+    """The DType for a DType, a NumPy dtype or scalar type, a name ("float32", "f32") or Python's bool, int, float."""
     if thing.__class__ is DType:
-        return thing  # type: ignore[return-value]
+        return thing
     if thing.__class__ is str and thing in _BY_NAME:
-        return _BY_NAME[thing]  # type: ignore[index]
+        return _BY_NAME[thing]
     try:
         return _BY_NUMPY[thing if isinstance(thing, np.dtype) else np.dtype(thing)]  # type: ignore[call-overload]
     except (KeyError, TypeError):

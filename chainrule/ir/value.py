@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.ir.operators import Operators
 from chainrule.ir.origin import Origin
-from chainrule.ir.types import Array, DType, Shape, Type, numpy_dtype_of, type_of
+from chainrule.ir.types import DType, Shape, Type, numpy_dtype_of, type_of
 
 if TYPE_CHECKING:
     from chainrule.ir.primitive import Primitive
@@ -43,7 +43,7 @@ class Value(Operators):
 
     def __init__(
         self,
-        array: Array,
+        array: Any,  # an Array; of a primitive of several results, a tuple of them
         primitive: Primitive | None = None,
         inputs: tuple[Value, ...] = (),
         params: dict[str, Any] | None = None,
@@ -61,7 +61,8 @@ class Value(Operators):
 
     @property
     def shape(self) -> Shape:
-        return self.array.shape
+        shape: Shape = self.array.shape
+        return shape
 
     @property
     def dtype(self) -> DType:
@@ -81,7 +82,19 @@ class Value(Operators):
 class Node(Operators):
     """One operation of a traced program. Frozen once made; two nodes are the same only if they are one object."""
 
-    __slots__ = ("dtype", "inputs", "leaf", "needs_grad", "order", "origin", "params", "primitive", "shape", "type", "weak")
+    __slots__ = (
+        "dtype",
+        "inputs",
+        "leaf",
+        "needs_grad",
+        "order",
+        "origin",
+        "params",
+        "primitive",
+        "shape",
+        "type",
+        "weak",
+    )
 
     def __init__(
         self,
@@ -98,7 +111,10 @@ class Node(Operators):
         self.inputs = inputs
         self.params = params
         self.type = type
-        self.shape, self.dtype = type if type.__class__ is Type else (None, None)
+        self.shape: Any = None
+        self.dtype: Any = None
+        if type.__class__ is Type:
+            self.shape, self.dtype = type
         self.origin = origin
         self.needs_grad = needs_grad
         self.order = next_order()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.nn import functional, init, utils
+from chainrule.nn import functional, init, parameter, utils
 from chainrule.nn.batch_norm import BatchNorm1d
 from chainrule.nn.containers import ModuleDict, ModuleList, Sequential
 from chainrule.nn.dropout import Dropout
@@ -103,5 +103,6 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "parameter",
     "utils",
 ]

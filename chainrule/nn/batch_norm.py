@@ -25,6 +25,8 @@ class BatchNorm1d(Module):
     one value per channel only. Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167.
     """
 
+    _may_be_missing_ = ("num_batches_tracked",)  # PyTorch's oldest checkpoints lack it
+
     weight: Parameter | None
     bias: Parameter | None
     running_mean: Tensor | None

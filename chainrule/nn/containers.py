@@ -230,9 +230,9 @@ class ModuleDict(Module):
         """The modules."""
         return self._modules.values()  # type: ignore[no-any-return]
 
-    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+    def update(self, modules: Any) -> None:
         """Enters the modules of a dict, a ModuleDict, or an iterable of pairs."""
-        pairs: Any = modules.items() if isinstance(modules, Mapping | ModuleDict) else modules
+        pairs = modules.items() if isinstance(modules, Mapping | ModuleDict) else modules
         if not isinstance(pairs, Iterable):
             raise RegistrationError(f"update: a dict or pairs are needed, not {type(modules).__name__}.")
         for key, module in pairs:

@@ -6,7 +6,6 @@ Random numbers come from the generator in use, or from the one given as `generat
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from chainrule.functions.random import normal_carrier, uniform_carrier
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, NotYetError, ShapeError
+from chainrule.ir.origin import warn
 from chainrule.ir.types import float64, int64
 from chainrule.ir.value import Carrier, Value
 from chainrule.nn.missing import INIT, absent
@@ -78,10 +78,7 @@ def trunc_normal_(
 ) -> Tensor:
     """Normally distributed, but within [a, b]: the inverse of the distribution function at evenly drawn places."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
-            f"trunc_normal_: the mean {mean} lies more than 2 std outside [{a}, {b}]; the distribution may be inexact.",
-            stacklevel=2,
-        )
+        warn(f"trunc_normal_: the mean {mean} lies more than 2 std outside [{a}, {b}]; the result may be inexact.")
     low, high = (math.erf((bound - mean) / (std * math.sqrt(2))) for bound in (a, b))
     place = uniform_carrier(tensor.read().shape, float64, generator) * (high - low) + low
     return filled(tensor, clamp(erfinv(place) * (std * math.sqrt(2)) + mean, a, b), "trunc_normal_")

@@ -30,7 +30,7 @@ ReplicationPad2d ReplicationPad3d SELU Sequential SiLU Sigmoid SmoothL1Loss Soft
 Softplus Softshrink Softsign SyncBatchNorm Tanh Tanhshrink Threshold Transformer TransformerDecoder
 TransformerDecoderLayer TransformerEncoder TransformerEncoderLayer TripletMarginLoss TripletMarginWithDistanceLoss
 Unflatten Unfold UninitializedBuffer UninitializedParameter Upsample UpsamplingBilinear2d UpsamplingNearest2d
-ZeroPad1d ZeroPad2d ZeroPad3d attention grad intrinsic parallel qat quantizable quantized
+ZeroPad1d ZeroPad2d ZeroPad3d attention grad intrinsic modules parallel qat quantizable quantized
 """
 
 FUNCTIONAL = """

@@ -38,6 +38,7 @@ class Module:
     """
 
     _bumps_version_ = True  # compiled functions rely on it: every write to an attribute bumps the version
+    _may_be_missing_: tuple[str, ...] = ()  # names of tensors that a state dict need not have
 
     training: bool
     forward: Callable[..., Any] = _no_forward
@@ -59,8 +60,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         token = state.layers.set((state.layers.get(), self))
         try:
-            fields = self.__dict__
-            if fields["_forward_hooks"] or fields["_forward_pre_hooks"]:
+            if self._forward_hooks or self._forward_pre_hooks:
                 return hooks.call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         finally:
@@ -97,7 +97,8 @@ class Module:
                 return members[name]
         if name in MODULE_METHODS:
             raise NotYetError(f"nn.Module.{name} is part of PyTorch's interface that chainrule does not have yet.")
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+        early = "" if "_modules" in fields else "; `super().__init__()` was not called"
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{early}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         state.bump_version()

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.ir import state
-from chainrule.ir.errors import StateDictError
+from chainrule.ir.errors import NotYetError, StateDictError
+from chainrule.ir.types import DTYPES
+from chainrule.ir.value import Carrier
 from chainrule.nn.walk import joined
 from chainrule.ops.control import detach
 from chainrule.ops.elementwise import cast
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from chainrule.nn.module import Module
 
 EXTRA = "_extra_state"
+
+Source = Tensor | np.ndarray[Any, Any]
 
 
 class IncompatibleKeys(NamedTuple):
@@ -37,34 +41,38 @@ class IncompatibleKeys(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """One entry of a module's state: which module holds it, in which table, under which name."""
+    """One entry of a module's state: which module holds it, in which table, under which name; and its cell."""
 
     owner: Module
     table: str
     name: str
-    handle: Tensor
+    handle: Tensor | None  # None for extra state, which is no tensor
 
 
 def slots(module: Module, prefix: str = "") -> dict[str, Slot]:
-    """All entries, in PyTorch's order: a module's parameters, its persistent buffers, then its children's."""
+    """All entries, in PyTorch's order: a module's parameters, persistent buffers, extra state, then its children's."""
+    check_protocol(module)
     found = {}
     for table in ("_parameters", "_buffers"):
         for name, handle in getattr(module, table).items():
             if handle is not None and not (table == "_buffers" and name in module._non_persistent_buffers_set):
                 found[joined(prefix, name)] = Slot(module, table, name, handle)
+    if module._has_extra_state():
+        found[joined(prefix, EXTRA)] = Slot(module, EXTRA, EXTRA, None)
     for name, child in module._modules.items():
         if child is not None:
             found |= slots(child, joined(prefix, name))
     return found
 
 
-def extra_owners(module: Module, prefix: str = "") -> dict[str, Module]:
-    """The modules whose class keeps extra state, by the name of its entry."""
-    found = {joined(prefix, EXTRA): module} if module._has_extra_state() else {}
-    for name, child in module._modules.items():
-        if child is not None:
-            found |= extra_owners(child, joined(prefix, name))
-    return found
+def check_protocol(module: Module) -> None:
+    """Raises NotYetError for a class that overrides parts of PyTorch's private protocol: they would not be called."""
+    for name in ("_save_to_state_dict", "_load_from_state_dict"):
+        if hasattr(type(module), name):
+            raise NotYetError(f"{type(module).__name__}.{name} is not called yet; override get_extra_state instead.")
+
+
+# Saving ---------------------------------------------------------------------------------------------------------------
 
 
 def state_dict(
@@ -76,10 +84,14 @@ def state_dict(
     """
     result = {} if destination is None else destination
     for key, slot in slots(self).items():
-        result[prefix + key] = slot.handle if keep_vars else slot.handle.view_as_rule(Detached())
-    for key, owner in extra_owners(self).items():
-        result[prefix + key] = owner.get_extra_state()
+        if slot.handle is None:
+            result[prefix + key] = slot.owner.get_extra_state()
+        else:
+            result[prefix + key] = slot.handle if keep_vars else slot.handle.view_as_rule(Detached())
     return result
+
+
+# Loading --------------------------------------------------------------------------------------------------------------
 
 
 def load_state_dict(
@@ -91,29 +103,40 @@ def load_state_dict(
     was written. With strict=False missing and unexpected names are returned instead. `assign` replaces the tensors by
     new ones of the state dict's element types.
     """
-    module, given = self, state_dict
-    if not isinstance(given, Mapping):
-        raise StateDictError(f"load_state_dict: a dict of tensors or arrays is needed, not {type(given).__name__}.")
-    expected, extra = slots(module), extra_owners(module)
-    known = [*expected, *extra]
-    result = IncompatibleKeys([key for key in known if key not in given], [key for key in given if key not in known])
-    arrived = {key: as_source(given[key]) for key in expected if key in given}
-    problems = [
-        f"{key}: {problem}" for key, source in arrived.items() if (problem := misfit(expected[key].handle, source))
-    ]
-    if problems or (strict and any(result)):
-        raise StateDictError(report(module, expected, result if strict else IncompatibleKeys([], []), problems))
+    if not isinstance(state_dict, Mapping):
+        raise StateDictError(
+            f"load_state_dict: a dict of tensors or arrays is needed, not {type(state_dict).__name__}."
+        )
+    expected = slots(self)
+    result = IncompatibleKeys(
+        [
+            key
+            for key, slot in expected.items()
+            if key not in state_dict and slot.name not in slot.owner._may_be_missing_
+        ],
+        [key for key in state_dict if key not in expected],
+    )
+    arrived = {
+        key: as_source(state_dict[key])
+        for key, slot in expected.items()
+        if slot.handle is not None and key in state_dict
+    }
+    problems = {key: misfit(expected[key].handle, source, assign) for key, source in arrived.items()}
+    wrong = [f"{key}: {problem}" for key, problem in problems.items() if problem]
+    if wrong or (strict and any(result)):
+        raise StateDictError(report(self, expected, result if strict else IncompatibleKeys([], []), wrong))
     with state.using(state.gradients_enabled, False):
-        for key, source in arrived.items():
-            write(expected[key], source, assign)
-    for key, owner in extra.items():
-        if key in given:
-            owner.set_extra_state(given[key])
+        carriers = {key: as_carrier(source, None if assign else expected[key]) for key, source in arrived.items()}
+        for key, carrier in carriers.items():
+            write(expected[key], carrier, assign)
+    for key, slot in expected.items():
+        if slot.handle is None and key in state_dict:
+            slot.owner.set_extra_state(state_dict[key])
     state.bump_version()
     return result
 
 
-def as_source(given: Any) -> Tensor | np.ndarray[Any, Any] | None:
+def as_source(given: Any) -> Source | None:
     """A tensor or array as it is, an array-like as an array; None if it holds no numbers."""
     if isinstance(given, Tensor):
         return given
@@ -124,22 +147,51 @@ def as_source(given: Any) -> Tensor | np.ndarray[Any, Any] | None:
     return array if array.dtype.kind in "biuf" or array.dtype.name == "bfloat16" else None
 
 
-def misfit(handle: Tensor, source: Tensor | np.ndarray[Any, Any] | None) -> str:
+def misfit(handle: Tensor | None, source: Source | None, assign: bool) -> str:
     """Why a source cannot be copied to a handle, "" if it can."""
+    assert handle is not None
     held = handle.read().type
     if source is None:
         return f"the module has {held}, the state dict has no array"
     shape = tuple(source.shape)
-    if shape == held.shape:
-        return ""
-    hint = " (transposed?)" if len(shape) == 2 and shape == held.shape[::-1] else ""
-    return f"the module has {held}, the state dict {list(shape)}{hint}"
+    if shape != held.shape:
+        hint = " (transposed?)" if len(shape) == 2 and shape == held.shape[::-1] else ""
+        return f"the module has {held}, the state dict {list(shape)}{hint}"
+    if assign and isinstance(source, np.ndarray) and source.dtype not in [dtype.numpy for dtype in DTYPES]:
+        return f"elements of {source.dtype} are not supported; without assign=True they are converted"
+    return ""
+
+
+def as_carrier(source: Any, slot: Slot | None) -> Carrier:
+    """A source as a carrier outside the tape, of the element type of the slot's cell if one is given."""
+    dtype = slot.handle.dtype if slot is not None and slot.handle is not None else None
+    if not isinstance(source, Tensor):
+        return from_array(source, dtype).read()
+    carrier = detach(source.read())
+    return carrier if dtype is None else cast(carrier, dtype)
+
+
+def write(slot: Slot, carrier: Carrier, assign: bool) -> None:
+    """Gives one entry its new value: in its cell, or with `assign` in a new one."""
+    assert slot.handle is not None
+    if not assign:
+        slot.handle.write(carrier)
+        return
+    fresh = Tensor(carrier)
+    is_parameter = slot.table == "_parameters"
+    table = getattr(slot.owner, slot.table)
+    table[slot.name] = Parameter(fresh, slot.handle.requires_grad) if is_parameter else Buffer(fresh)
+
+
+# The report -----------------------------------------------------------------------------------------------------------
 
 
 def report(module: Module, expected: Mapping[str, Slot], keys: IncompatibleKeys, problems: list[str]) -> str:
     """The message of one failed load."""
     parts = [f"load_state_dict: the state dict does not fit {type(module).__name__}; nothing was written."]
-    missing = [f"{key} {expected[key].handle.read().type}" if key in expected else key for key in keys.missing_keys]
+    missing = [
+        key if (handle := expected[key].handle) is None else f"{key} {handle.read().type}" for key in keys.missing_keys
+    ]
     for title, lines in (("Missing", missing), ("Unexpected", keys.unexpected_keys), ("Wrong shape", problems)):
         if lines:
             parts.append(f"  {title}:\n" + "\n".join(f"    {line}" for line in lines))
@@ -159,20 +211,3 @@ def common_prefix(keys: IncompatibleKeys) -> str:
     prefixes = [name.removesuffix(first) for name in keys.unexpected_keys if name.endswith(f".{first}")]
     fits = prefixes and {prefixes[0] + name for name in keys.missing_keys} == set(keys.unexpected_keys)
     return prefixes[0] if fits else ""
-
-
-def write(slot: Slot, source: Any, assign: bool) -> None:
-    """Gives one entry its new value: in its cell, or with `assign` in a new cell of the source's element type."""
-    if not assign:
-        slot.handle.write(copied(slot.handle, source))
-        return
-    fresh = Tensor(detach(source.read())) if isinstance(source, Tensor) else from_array(source)
-    table = getattr(slot.owner, slot.table)
-    table[slot.name] = Parameter(fresh, slot.handle.requires_grad) if slot.table == "_parameters" else Buffer(fresh)
-
-
-def copied(handle: Tensor, source: Any) -> Any:
-    """The source as a carrier of the handle's element type."""
-    if isinstance(source, Tensor):
-        return cast(detach(source.read()), handle.dtype)
-    return from_array(source, handle.dtype).read()

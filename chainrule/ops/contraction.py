@@ -84,6 +84,8 @@ def matmul(a: Carrier, b: Carrier) -> Carrier:
     dimension behind. A matrix is not repeated for a batch: the batch becomes more rows of one 2-D product, and so
     does that of the matrix's gradient. ShapeError and DTypeError if the operands do not fit; nothing is promoted.
     """
+    if a.__class__ is b.__class__ and _plain(a.shape, b.shape) and a.dtype is b.dtype and a.dtype is not bool_:
+        return _matmul(a, b)
     for one in (a, b):
         if number_dtype(one) is not None:
             raise ShapeError(f"matmul: both operands are tensors of at least 1 dimension, not {one!r}. Use * to scale.")
@@ -94,6 +96,11 @@ def matmul(a: Carrier, b: Carrier) -> Carrier:
     rows = y.shape[-2:-1] if len(a.shape) > 1 else ()
     columns = y.shape[-1:] if len(b.shape) > 1 else ()
     return y.reshape((*y.shape[:-2], *rows, *columns))
+
+
+def _plain(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are those of matrices that fit: what nearly all products are, and need no more looking at."""
+    return len(a) == 2 and len(b) == 2 and a[1] == b[0]
 
 
 def _product(x: Carrier, w: Carrier) -> Carrier:

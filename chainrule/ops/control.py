@@ -13,7 +13,10 @@ from chainrule.ir.value import Carrier
 
 # detach: the same value, through which no gradient flows.
 _detach = Primitive(
-    "detach", lambda x: x, lambda x: x, samples=lambda rng: [((rng.standard_normal(shape),), {}) for shape in ((2,), ())]
+    "detach",
+    lambda x: x,
+    lambda x: x,
+    samples=lambda rng: [((rng.standard_normal(shape),), {}) for shape in ((2,), ())],
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.ir import state
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import Array, DType, Shape, Type, bool_, float32, int64
-from chainrule.ir.value import Carrier
+from chainrule.ir.value import Carrier, Node, Value
 
 Number = bool | int | float
 
@@ -64,10 +64,13 @@ def zeros_like(x: Carrier) -> Carrier:
 
 def number_dtype(value: Any) -> DType | None:
     """The type that a Python number asks for; None for anything else."""
+    kind = value.__class__
+    if kind is Value or kind is Node:
+        return None
+    if kind is float or isinstance(value, float | np.floating):
+        return default_dtype()
     if isinstance(value, bool | np.bool):
         return bool_
     if isinstance(value, int | np.integer):
         return int64
-    if isinstance(value, float | np.floating):
-        return default_dtype()
     return None

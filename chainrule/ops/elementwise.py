@@ -18,12 +18,14 @@ import numpy as np
 from chainrule.ir.errors import DTypeError
 from chainrule.ir.operators import operator
 from chainrule.ir.primitive import Primitive, Rule
-from chainrule.ir.types import BOOL, FLOATING, Array, DType, Shape, Type, bool_, float32, float64, promote
-from chainrule.ir.value import Carrier
+from chainrule.ir.types import BOOL, FLOATING, INTEGER, Array, DType, Shape, Type, bool_, float32, float64, promote
+from chainrule.ir.value import Carrier, Node, Value
 from chainrule.ops.creation import default_dtype, full, number_dtype
 from chainrule.ops.movement import broadcast_shapes, broadcast_to, fill_from
 
 Domain = tuple[float, float]
+Unary = Callable[[Carrier], Carrier]  # rows that are named before they stand are annotated with these
+Binary = Callable[[Any, Any], Carrier]
 LOG_2, LOG_10 = math.log(2), math.log(10)
 SAMPLE_SHAPES: tuple[Shape, ...] = ((2, 3), (), (1,), (0, 2))
 
@@ -40,16 +42,37 @@ def operands(name: str, *xs: Any) -> list[Carrier]:
 
     A tensor with dimensions outweighs one without, and that outweighs a Python number, within a category.
     """
-    first, last = xs[0], xs[-1]
-    if first.__class__ is last.__class__ and len(xs) == 2 and first.shape == last.shape and first.dtype is last.dtype:
-        if first.weak is last.weak:
-            return [first, last]
+    if len(xs) == 2:
+        pair = _plain_pair(name, *xs)
+        if pair is not None:
+            return pair
     dtype = result_dtype(*xs)
     carriers = [x for x in xs if number_dtype(x) is None]
     if all(x.weak for x in carriers):
         dtype = promote(dtype, float64) if dtype.category == FLOATING else dtype
     shape = broadcast_shapes(*(x.shape for x in carriers), what=name)
     return [_fit(x, shape, dtype) for x in xs]
+
+
+def _plain_pair(name: str, a: Any, b: Any) -> list[Carrier] | None:
+    """The operands in the cases that nearly all calls are: two carriers of one type, or one and a number; else None."""
+    kind, other = a.__class__, b.__class__
+    if kind is other and (kind is Value or kind is Node):
+        if a.dtype is not b.dtype or a.weak or b.weak:
+            return None
+        if a.shape == b.shape:
+            return [a, b]
+        shape = broadcast_shapes(a.shape, b.shape, what=name)
+        return [broadcast_to(a, shape), broadcast_to(b, shape)]
+    if (other is float or other is int) and (kind is Value or kind is Node):
+        dtype = a.dtype
+        if not a.weak and (dtype.category == FLOATING or (other is int and dtype.category == INTEGER)):
+            return [a, full(a.shape, b, dtype)]
+    elif (kind is float or kind is int) and (other is Value or other is Node):
+        dtype = b.dtype
+        if not b.weak and (dtype.category == FLOATING or (kind is int and dtype.category == INTEGER)):
+            return [full(b.shape, a, dtype), b]
+    return None
 
 
 def _fit(x: Any, shape: Shape, dtype: DType) -> Carrier:
@@ -82,9 +105,12 @@ def floating(x: Carrier) -> Carrier:
 
 def _weakly(result: Carrier, *xs: Any) -> Carrier:
     """Marks the result of weak scalars and numbers alone as weak too: Python's own arithmetic, traced."""
-    if any([x.__class__ is result.__class__ and x.weak for x in xs]):
-        if all([number_dtype(x) is not None or x.weak for x in xs]):
-            result.weak = True
+    if (
+        result.__class__ is Node
+        and any([x.__class__ is Node and x.weak for x in xs])
+        and all([number_dtype(x) is not None or x.weak for x in xs])
+    ):
+        result.weak = True
     return result
 
 
@@ -180,6 +206,11 @@ def zero_where(condition: Carrier, x: Carrier) -> Carrier:
     return where(condition, fill_from(x, 0), x)
 
 
+def zero_unless(condition: Carrier, x: Carrier) -> Carrier:
+    """x where the condition holds, else zero."""
+    return where(condition, x, fill_from(x, 0))
+
+
 # Casts and choices ----------------------------------------------------------------------------------------------------
 
 
@@ -206,7 +237,7 @@ operator("cast")(cast)
 
 
 def _infer_where(condition: Type, a: Type, b: Type) -> Type:
-    assert condition.dtype is bool_ and condition.shape == a.shape, f"where: condition {condition}, branches {a}"
+    assert condition == Type(a.shape, bool_), f"where: condition {condition}, branches {a}"
     return _same(a, b)
 
 
@@ -247,12 +278,12 @@ div = binary(
 neg = unary("neg", np.negative, lambda g, y, x: (-g,), integers=True)
 
 # Products and quotients in a rule whose derivative may be infinite: zero times anything is zero.
-times = binary(
+times: Binary = binary(
     "times",
     lambda g, d: np.where(g == 0, np.zeros_like(g), g * d),
     lambda c, y, g, d: (times(c, d), times(c, g)),
 )
-over = binary(
+over: Binary = binary(
     "over",
     lambda g, d: np.where(g == 0, np.zeros_like(g), g / d),
     lambda c, y, g, d: (over(c, d), -over(times(c, y), d)),
@@ -289,10 +320,8 @@ remainder = binary(
     domain=(-3, 3),
     second=(0.7, 2),
 )
-floor_divide = binary("floor_divide", np.floor_divide, None, second=(0.7, 2))
-fmod = binary(
-    "fmod", np.fmod, lambda g, y, a, b: (g, -times(g, trunc(div(a, b)))), domain=(-3, 3), second=(0.7, 2)
-)
+floor_divide: Binary = binary("floor_divide", np.floor_divide, None, second=(0.7, 2))
+fmod = binary("fmod", np.fmod, lambda g, y, a, b: (g, -times(g, trunc(div(a, b)))), domain=(-3, 3), second=(0.7, 2))
 
 # Exponentials and roots -----------------------------------------------------------------------------------------------
 
@@ -320,7 +349,7 @@ reciprocal = unary("reciprocal", np.reciprocal, lambda g, y, x: (-times(times(g,
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------
 
 sin = unary("sin", np.sin, lambda g, y, x: (g * cos(x),))
-cos = unary("cos", np.cos, lambda g, y, x: (-g * sin(x),))
+cos: Unary = unary("cos", np.cos, lambda g, y, x: (-g * sin(x),))
 tan = unary("tan", np.tan, lambda g, y, x: (times(g, y * y + 1),), domain=(-1.3, 1.3))
 asin = unary("asin", np.arcsin, lambda g, y, x: (over(g, sqrt(1 - x * x)),), domain=(-0.9, 0.9))
 acos = unary("acos", np.arccos, lambda g, y, x: (-over(g, sqrt(1 - x * x)),), domain=(-0.9, 0.9))
@@ -333,7 +362,7 @@ atan2 = binary(
     floats=True,
 )
 sinh = unary("sinh", np.sinh, lambda g, y, x: (times(g, cosh(x)),))
-cosh = unary("cosh", np.cosh, lambda g, y, x: (times(g, sinh(x)),))
+cosh: Unary = unary("cosh", np.cosh, lambda g, y, x: (times(g, sinh(x)),))
 tanh = unary("tanh", np.tanh, lambda g, y, x: (g * (1 - y * y),))
 asinh = unary(
     "asinh",
@@ -362,7 +391,7 @@ def _sigmoid_reference(x: Array) -> Array:
     return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)))
 
 
-sigmoid = unary("sigmoid", _sigmoid_reference, lambda g, y, x: (g * (y * (1 - y)),))
+sigmoid: Unary = unary("sigmoid", _sigmoid_reference, lambda g, y, x: (g * (y * (1 - y)),))
 softplus = unary(
     "softplus",
     lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
@@ -372,22 +401,26 @@ softplus = unary(
 
 # Kinks and steps ------------------------------------------------------------------------------------------------------
 
-abs_ = unary("abs", np.abs, lambda g, y, x: (g * sign(x),), integers=True)  # abs'(0) = 0
-sign = unary("sign", np.sign, lambda g, y, x: (fill_from(g, 0),), integers=True)
+abs_: Unary = unary("abs", np.abs, lambda g, y, x: (g * sign(x),), integers=True)  # abs'(0) = 0
+sign: Unary = unary(
+    "sign", lambda x: np.subtract(x > 0, x < 0, dtype=x.dtype), lambda g, y, x: (fill_from(g, 0),), integers=True
+)
 floor = unary("floor", np.floor, lambda g, y, x: (fill_from(g, 0),), integers=True)
 ceil = unary("ceil", np.ceil, lambda g, y, x: (fill_from(g, 0),), integers=True)
-trunc = unary("trunc", np.trunc, lambda g, y, x: (fill_from(g, 0),), integers=True)
+trunc: Unary = unary("trunc", np.trunc, lambda g, y, x: (fill_from(g, 0),), integers=True)
 round_ = unary(  # half to even
     "round", lambda x: np.rint(x) if x.dtype.kind == "f" else x, lambda g, y, x: (fill_from(g, 0),), integers=True
 )
-relu = unary("relu", lambda x: np.maximum(x, 0), lambda g, y, x: (zero_where(y <= 0, g),), integers=True)  # relu'(0) = 0
+relu = unary(
+    "relu", lambda x: np.maximum(x, 0), lambda g, y, x: (zero_where(y <= 0, g),), integers=True
+)  # relu'(0) = 0
 
 
 def _shared_where_equal(g: Carrier, a: Carrier, b: Carrier) -> Carrier:
     return where(eq(a, b), g * 0.5, g)  # a tie shares the cotangent equally, as PyTorch does
 
 
-maximum = binary(
+maximum: Binary = binary(
     "maximum",
     np.maximum,
     lambda g, y, a, b: (
@@ -417,15 +450,15 @@ def clamp(x: Carrier, low: Any = None, high: Any = None) -> Carrier:
     return result
 
 
-_at_most = binary("at_most", np.minimum, lambda g, y, x, b: (zero_where(x > b, g), zero_where(x <= b, g)))
-_at_least = binary("at_least", np.maximum, lambda g, y, x, b: (zero_where(x < b, g), zero_where(x >= b, g)))
+_at_most = binary("at_most", np.minimum, lambda g, y, x, b: (zero_unless(x <= b, g), zero_unless(x > b, g)))
+_at_least = binary("at_least", np.maximum, lambda g, y, x, b: (zero_unless(x >= b, g), zero_unless(x < b, g)))
 
 
 def _clamp_vjp(g: Carrier, y: Carrier, x: Carrier, low: Carrier, high: Carrier) -> tuple[Carrier, Carrier, Carrier]:
-    outside = logical_or(x < low, x > high)
+    inside = logical_and(x >= low, x <= high)
     below = logical_and(x < low, low < high)
     above = logical_or(x > high, logical_and(x < low, high <= low))
-    return zero_where(outside, g), zero_where(logical_not(below), g), zero_where(logical_not(above), g)
+    return zero_unless(inside, g), zero_unless(below, g), zero_unless(above, g)
 
 
 _clamp = Primitive(
@@ -454,7 +487,6 @@ logical_xor = binary("logical_xor", np.logical_xor, None, truth=True)
 logical_not = unary("logical_not", np.logical_not, None, integers=True, truth=True)
 isnan = unary("isnan", np.isnan, None, integers=True, truth=True)
 isinf = unary("isinf", np.isinf, None, integers=True, truth=True)
-
 
 
 def _integer_samples(rng: np.random.Generator) -> list[Any]:

@@ -6,6 +6,7 @@ Ints are taken before arrays are, as in PyTorch: x[0, :, [1, 2]] is x[0][:, [1, 
 from __future__ import annotations
 
 import operator as python
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,37 @@ def parse_basic(shape: Shape, key: Any) -> BasicKey | None:
 
 def parse(shape: Shape, key: Any) -> Key:
     """The key for arrays of this shape; raises if they do not fit."""
+    frozen = _frozen(key)
+    return _parse(shape, key) if frozen is None else _parse_frozen(shape, frozen)
+
+
+def _frozen(key: Any) -> Any:
+    """A key of ints and of slices of ints, as something to look it up by (slices cannot be hashed); None for others."""
+    kind = key.__class__
+    if kind is int:
+        return key
+    if kind is slice:
+        bounds = (key.start, key.stop, key.step)
+        return bounds if all([bound is None or bound.__class__ is int for bound in bounds]) else None
+    if kind is tuple:
+        parts = tuple([_frozen(part) for part in key])
+        return None if None in parts else (parts,)
+    return None
+
+
+def _thawed(frozen: Any) -> Any:
+    """The key that `_frozen` froze."""
+    if frozen.__class__ is int:
+        return frozen
+    return slice(*frozen) if len(frozen) == 3 else tuple(map(_thawed, frozen[0]))
+
+
+@lru_cache(maxsize=4096)
+def _parse_frozen(shape: Shape, frozen: Any) -> Key:
+    return _parse(shape, _thawed(frozen))
+
+
+def _parse(shape: Shape, key: Any) -> Key:
     bounds: list[tuple[int, int, int]] = []
     axes: list[int | None] = []  # of what the basic part picks
     arrays: list[tuple[int, int, Carrier]] = []  # its axis in what is picked, its dimension of x, the array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from chainrule.ir.errors import ArgumentError, ShapeError
@@ -16,9 +18,12 @@ def normalise_axis(axis: int, ndim: int, what: str) -> int:
     """A dimension counted from the end, counted from the front; ShapeError if there is none such."""
     if -max(ndim, 1) <= axis < max(ndim, 1):
         return axis % max(ndim, 1)
-    raise ShapeError(f"{what}: dimension {axis} does not exist: the tensor has {ndim} (-{max(ndim, 1)} to {max(ndim, 1) - 1}).")
+    raise ShapeError(
+        f"{what}: dimension {axis} does not exist: the tensor has {ndim} (-{max(ndim, 1)} to {max(ndim, 1) - 1})."
+    )
 
 
+@lru_cache(maxsize=4096)
 def normalise_axes(axes: int | tuple[int, ...] | None, ndim: int, what: str) -> tuple[int, ...]:
     """Dimensions, each counted from the front, sorted; None means all."""
     if axes is None:
@@ -35,8 +40,18 @@ def normalise_axes(axes: int | tuple[int, ...] | None, ndim: int, what: str) -> 
 
 def _broadcast_reference(x: Array, *, shape: Shape) -> Array:
     if x.ndim == 0:
-        return repeated(x, shape) if x.flags.c_contiguous else np.broadcast_to(x, shape)
-    return np.broadcast_to(x, shape)
+        return repeated(x, shape)
+    if not x.flags.c_contiguous:
+        return np.broadcast_to(x, shape)
+    strides = _stretched_strides(x.shape, x.strides, shape)
+    return np.ndarray(shape, x.dtype, x, 0, strides)  # a tenth of the time of np.broadcast_to
+
+
+@lru_cache(maxsize=4096)
+def _stretched_strides(before: Shape, strides: Shape, shape: Shape) -> Shape:
+    """The strides of the view that repeats an array of shape `before`: 0 along every axis that is new or stretched."""
+    kept = tuple(0 if length == 1 else stride for length, stride in zip(before, strides, strict=True))
+    return (0,) * (len(shape) - len(before)) + kept
 
 
 def _infer_broadcast(x: Type, *, shape: Shape) -> Type:
@@ -44,6 +59,7 @@ def _infer_broadcast(x: Type, *, shape: Shape) -> Type:
     return Type(shape, x.dtype)
 
 
+@lru_cache(maxsize=4096)
 def check_broadcast(from_shape: Shape, shape: Shape) -> None:
     """Raises ShapeError unless `from_shape` broadcasts to exactly `shape`."""
     fits = len(from_shape) <= len(shape) and all(
@@ -80,6 +96,7 @@ def broadcast_to(x: Carrier, shape: Shape) -> Carrier:
     return _broadcast_to(x, shape=shape)
 
 
+@lru_cache(maxsize=4096)
 def broadcast_shapes(*shapes: Shape, what: str = "broadcast") -> Shape:
     """The shape that all broadcast to, by NumPy's rule."""
     result: list[int] = []
@@ -220,9 +237,7 @@ def _inside(shape: Shape, low: Shape, interior: Shape) -> tuple[slice, ...]:
 
 
 def _infer_pad_shape(shape: Shape, low: Shape, high: Shape, interior: Shape) -> Shape:
-    return tuple(
-        a + n + max(0, n - 1) * gap + b for n, a, b, gap in zip(shape, low, high, interior, strict=True)
-    )
+    return tuple(a + n + max(0, n - 1) * gap + b for n, a, b, gap in zip(shape, low, high, interior, strict=True))
 
 
 def _infer_pad(x: Type, *, low: Shape, high: Shape, interior: Shape, value: Number) -> Type:

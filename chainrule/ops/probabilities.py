@@ -17,12 +17,8 @@ def _reference(p: Array, target: Array) -> Array:
     return np.asarray((target - 1) * np.maximum(np.log1p(-p), lowest) - target * np.maximum(np.log(p), lowest))
 
 
-def _logits(p: Carrier) -> Carrier:
-    return clamp(log1p(-p), LOWEST) - clamp(log(p), LOWEST)
-
-
 def _vjp(g: Carrier, y: Carrier, p: Carrier, target: Carrier) -> tuple[Carrier, Carrier]:
-    return times(g, (p - target) / clamp((1 - p) * p, SMALLEST)), g * _logits(p)
+    return times(g, (p - target) / clamp((1 - p) * p, SMALLEST)), times(g, log1p(-p) - log(p))
 
 
 def _expand(p: Carrier, target: Carrier) -> Carrier:

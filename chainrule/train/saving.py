@@ -37,9 +37,9 @@ def write_whole(path: Path, write: Callable[[str], object]) -> None:
     os.close(handle)
     try:
         write(temporary)
-        with open(temporary, "rb") as file:
+        with Path(temporary).open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -35,6 +35,10 @@ def values(model: Any) -> list[Any]:
     return [p.detach().numpy() for p in model.parameters()]
 
 
+def gradients(model: Any) -> list[Any]:
+    return [p.grad.numpy() for p in model.parameters()]
+
+
 def test_two_modules_that_share_a_parameter() -> None:
     def run(decorate: Callable[..., Any]) -> list[Any]:
         first, second = nn.Linear(4, 4), nn.Linear(4, 4)
@@ -77,7 +81,7 @@ def test_accumulation_over_micro_batches() -> None:
         for _ in range(3):
             optimizer.zero_grad()
             out += [accumulate(X[k : k + 2], Y[k : k + 2]).item() for k in (0, 2, 4)]
-            out += [p.grad.numpy() for p in model.parameters()]
+            out += gradients(model)
             update()
         return out + values(model)
 
@@ -122,7 +126,7 @@ def test_a_custom_vjp() -> None:
             loss.backward()
             return loss
 
-        return [step(X).item(), *[p.grad.numpy() for p in model.parameters()]]
+        return [step(X).item(), *gradients(model)]
 
     same_both_ways(run)
 
@@ -140,7 +144,7 @@ def test_checkpointing_changes_no_bits() -> None:
             return loss
 
         out = [step(X).item() for _ in range(2)]
-        return [*out, *[p.grad.numpy() for p in model.parameters()], *[b.numpy() for b in model.buffers()]]
+        return [*out, *gradients(model), *[b.numpy() for b in model.buffers()]]
 
     same_both_ways(run)
     cr.manual_seed(1)
@@ -157,7 +161,11 @@ def test_a_gradient_penalty() -> None:
 
         @decorate
         def step(x: Any) -> Any:
-            x = x.detach().clone().requires_grad_(True) if isinstance(x, cr.Tensor) else cr.tensor(x, requires_grad=True)
+            x = (
+                x.detach().clone().requires_grad_(True)
+                if isinstance(x, cr.Tensor)
+                else cr.tensor(x, requires_grad=True)
+            )
             (slope,) = cr.autograd.grad(model(x).sum(), x, create_graph=True)
             penalty = ((slope.norm(2, dim=1) - 1) ** 2).mean()
             optimizer.zero_grad()
@@ -182,7 +190,7 @@ def test_a_compiled_function_called_inside_another() -> None:
             loss.backward()
             return loss
 
-        return [outer(X).item(), *[p.grad.numpy() for p in model.parameters()]]
+        return [outer(X).item(), *gradients(model)]
 
     same_both_ways(run)
 
@@ -223,7 +231,8 @@ def test_second_derivatives_through_a_compiled_function() -> None:
 def test_value_and_grad_inside_a_compiled_function() -> None:
     f = cr.value_and_grad(lambda w: (w * w).sum())
     value, slope = cr.compile(lambda w: f(w))(cr.tensor([1.0, 3.0]))
-    assert value.item() == 10 and slope.tolist() == [2, 6]
+    assert value.item() == 10
+    assert slope.tolist() == [2, 6]
 
 
 def test_transforms_compose() -> None:
@@ -253,7 +262,9 @@ def test_a_compiled_step_in_a_thread_of_its_own() -> None:
 
     step = cr.compile(lambda x: x * 2)
     results: list[float] = []
-    threads = [threading.Thread(target=lambda k=k: results.append(step(np.float32([k])).item())) for k in range(8)]
+    threads = [
+        threading.Thread(target=lambda k=k: results.append(step(np.array([k], np.float32)).item())) for k in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -19,6 +19,11 @@ TABLE = {"scale": 2.0}
 MASK = None
 
 
+def floats(values: Any) -> Any:
+    """An array of float32."""
+    return np.array(values, np.float32)
+
+
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -30,9 +35,7 @@ class Net(nn.Module):
         return self.second(self.drop(F.relu(self.first(x) * self.alpha)))
 
 
-def make_step(
-    model: Any, optimizer: Any, compiled: bool, **options: Any
-) -> Callable[..., Any]:
+def make_step(model: Any, optimizer: Any, compiled: bool, **options: Any) -> Any:
     def step(x: Any, y: Any) -> Any:
         loss = F.cross_entropy(model(x), y)
         optimizer.zero_grad()
@@ -40,7 +43,7 @@ def make_step(
         optimizer.step()
         return loss
 
-    return cr.compile(step, **options) if compiled else step  # type: ignore[no-any-return]
+    return cr.compile(step, **options) if compiled else step
 
 
 def weights(model: Any) -> list[np.ndarray[Any, Any]]:
@@ -74,7 +77,7 @@ def both(prepare: Callable[[], Any], changes: list[Callable[[Any], None]], trace
     for compiled in (False, True):
         cr.manual_seed(0)
         thing = prepare()
-        function = cr.compile(thing.run) if compiled else thing.run
+        function: Any = cr.compile(thing.run) if compiled else thing.run
         outcome = [np.array(function(*thing.arguments()).detach().numpy())]
         for change in changes:
             change(thing)
@@ -181,20 +184,20 @@ def test_a_closure_float_takes_effect_by_one_new_trace() -> None:
         return x * factor
 
     step = cr.compile(scaled)
-    assert step(np.float32([1]))[0].item() == 2
+    assert step(floats([1]))[0].item() == 2
     factor = 5.0
-    assert step(np.float32([1]))[0].item() == 5
-    assert step(np.float32([3]))[0].item() == 15
+    assert step(floats([1]))[0].item() == 5
+    assert step(floats([3]))[0].item() == 15
     assert step.traces == 2
 
 
 def test_a_global_float_takes_effect_by_one_new_trace() -> None:
     global ALPHA
     step = cr.compile(lambda x: x * ALPHA)
-    assert step(np.float32([1])).item() == 2
+    assert step(floats([1])).item() == 2
     ALPHA = 4.0
     try:
-        assert step(np.float32([1])).item() == 4
+        assert step(floats([1])).item() == 4
         assert step.traces == 2
     finally:
         ALPHA = 2.0
@@ -202,10 +205,10 @@ def test_a_global_float_takes_effect_by_one_new_trace() -> None:
 
 def test_the_contents_of_a_container_take_effect_by_one_new_trace() -> None:
     step = cr.compile(lambda x: x * TABLE["scale"])
-    assert step(np.float32([1])).item() == 2
+    assert step(floats([1])).item() == 2
     TABLE["scale"] = 3.0
     try:
-        assert step(np.float32([1])).item() == 3
+        assert step(floats([1])).item() == 3
         assert step.traces == 2
     finally:
         TABLE["scale"] = 2.0
@@ -218,9 +221,9 @@ def test_an_attribute_of_a_plain_object_takes_effect_by_one_new_trace() -> None:
 
     config = Config()
     step = cr.compile(lambda x: x * config.scale)
-    assert step(np.float32([1])).item() == 2
+    assert step(floats([1])).item() == 2
     config.scale = 7.0
-    assert step(np.float32([1])).item() == 7
+    assert step(floats([1])).item() == 7
     assert step.traces == 2
 
 
@@ -234,36 +237,36 @@ def test_what_a_called_function_reads_is_watched_too() -> None:
         return inner(x) + 1
 
     step = cr.compile(outer)
-    assert step(np.float32([1])).item() == 3
+    assert step(floats([1])).item() == 3
     scale = 3.0
-    assert step(np.float32([1])).item() == 4
+    assert step(floats([1])).item() == 4
 
 
 def test_a_global_mask_tensor_is_read_at_every_call() -> None:
     global MASK
     MASK = cr.tensor([1.0, 0.0])
     step = cr.compile(lambda x: x * MASK)
-    assert step(np.float32([2, 3])).tolist() == [2, 0]
+    assert step(floats([2, 3])).tolist() == [2, 0]
     MASK.copy_(cr.tensor([0.0, 1.0]))
-    assert step(np.float32([2, 3])).tolist() == [0, 3]
+    assert step(floats([2, 3])).tolist() == [0, 3]
     assert step.traces == 1
     MASK = cr.tensor([5.0, 5.0])
-    assert step(np.float32([2, 3])).tolist() == [10, 15]
+    assert step(floats([2, 3])).tolist() == [10, 15]
     assert step.traces == 2
 
 
 def test_a_global_array_is_read_at_every_call() -> None:
-    mask = np.float32([1, 0])
+    mask = floats([1, 0])
     step = cr.compile(lambda x: x * mask)
-    assert step(np.float32([2, 3])).tolist() == [2, 0]
+    assert step(floats([2, 3])).tolist() == [2, 0]
     mask[:] = [0, 1]
-    assert step(np.float32([2, 3])).tolist() == [0, 3]
+    assert step(floats([2, 3])).tolist() == [0, 3]
     assert step.traces == 1
 
 
 def test_a_float_argument_is_an_input_and_an_int_a_key() -> None:
     step = cr.compile(lambda x, a, n: x * a + n)
-    x = np.float32([1])
+    x = floats([1])
     assert step(x, 2.0, 1).item() == 3
     assert step(x, 3.0, 1).item() == 4
     assert step.traces == 1
@@ -273,17 +276,17 @@ def test_a_float_argument_is_an_input_and_an_int_a_key() -> None:
 
 def test_a_float_argument_does_not_promote() -> None:
     step = cr.compile(lambda x, a: x * (a + 1))
-    assert step(np.float32([1, 2]), 0.1).dtype is cr.float32
-    np.testing.assert_array_equal(step(np.float32([1, 2]), 0.1).numpy(), (cr.tensor([1.0, 2.0]) * (0.1 + 1)).numpy())
+    assert step(floats([1, 2]), 0.1).dtype is cr.float32
+    np.testing.assert_array_equal(step(floats([1, 2]), 0.1).numpy(), (cr.tensor([1.0, 2.0]) * (0.1 + 1)).numpy())
 
 
 def test_past_eight_traces_one_warning_names_what_varies() -> None:
     step = cr.compile(lambda x, n: x * n)
     for n in range(8):
-        step(np.float32([1]), n)
+        step(floats([1]), n)
     with pytest.warns(UserWarning, match=r"traced 9 times: argument 1 \(7, then 8\) varies"):
-        step(np.float32([1]), 8)
-    step(np.float32([1]), 9)  # once only
+        step(floats([1]), 8)
+    step(floats([1]), 9)  # once only
 
 
 def test_a_tensor_argument_written_in_place_is_written() -> None:
@@ -293,7 +296,8 @@ def test_a_tensor_argument_written_in_place_is_written() -> None:
     x = cr.tensor([1.0, 2.0])
     view = x[1:]
     cr.compile(double)(x)
-    assert x.tolist() == [2, 4] and view.tolist() == [4]
+    assert x.tolist() == [2, 4]
+    assert view.tolist() == [4]
 
 
 def test_a_view_of_a_captured_tensor_written_inside_is_written() -> None:
@@ -309,7 +313,7 @@ def test_a_view_of_a_captured_tensor_written_inside_is_written() -> None:
 
 
 def test_results_are_not_shared_with_the_arrays_passed_in() -> None:
-    x = np.float32([[1, 2]])
+    x = floats([[1, 2]])
     result = cr.compile(lambda x: x.reshape(2))(x)
     x[:] = 9
     assert result.tolist() == [1, 2]
@@ -332,7 +336,7 @@ def test_an_error_in_the_middle_writes_nothing() -> None:
 
 def test_the_graph_prints() -> None:
     step = cr.compile(lambda x: x + 1)
-    step(np.float32([1]))
+    step(floats([1]))
     assert "add" in str(step.graph)
 
 

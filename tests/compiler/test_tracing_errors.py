@@ -10,9 +10,9 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import GradientNotKeptError, LeakedTensorError, TracedValueError
+from chainrule.errors import GradientNotKeptError, InPlaceError, LeakedTensorError, TracedValueError
 
-X = np.float32([1, 2])
+X = np.array([1, 2], np.float32)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,19 @@ def test_a_traced_tensor_in_a_registered_buffer_is_written() -> None:
     assert compiled.traces == 1
 
 
+def test_an_array_argument_written_in_place_is_an_error() -> None:
+    def double(x: Any) -> Any:
+        x[1:] *= 2
+        return x.sum()
+
+    array = np.array([1, 2], np.float32)
+    with pytest.raises(InPlaceError, match="argument 0 is a NumPy array") as caught:
+        cr.compile(double)(array)
+    assert "test_tracing_errors.py:" in str(caught.value)
+
+
 def test_gradients_are_not_kept_by_a_step_with_an_optimiser() -> None:
-    model = nn.Linear(2, 1)
+    model: Any = nn.Linear(2, 1)
     optimizer = cr.optim.SGD(model.parameters(), 0.1)
 
     def step(x: Any) -> Any:

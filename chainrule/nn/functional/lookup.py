@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.functions.table import on_tensors
-from chainrule.ir.errors import ArgumentError, NotYetError, OutOfRangeError, ShapeError
+from chainrule.ir.errors import ArgumentError, NotYetError, OutOfRangeError, ShapeError, TracedValueError
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops import masking
 from chainrule.ops.control import detach
@@ -53,8 +53,9 @@ def one_hot(tensor: Carrier, num_classes: int = -1) -> Carrier:
     """
     if num_classes == -1:
         if tensor.__class__ is not Value:
-            raise ArgumentError(
-                "one_hot: inside a compiled function num_classes must be given; it decides the result's shape."
+            raise TracedValueError(
+                "one_hot: inside a compiled function the largest class is not known, and it decides the result's shape. "
+                "Say it: `one_hot(x, num_classes=10)`."
             )
         num_classes = int(tensor.array.max()) + 1 if tensor.array.size else 0
     if num_classes < 1:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 from chainrule.ir import state
-from chainrule.ir.origin import user_frame
+from chainrule.ir.origin import user_frame, warn
 from chainrule.ir.types import Array
 from chainrule.ir.value import Carrier, Value
 
@@ -23,13 +21,11 @@ def warn_of_probabilities(name: str, logits: Carrier, axis: int | None) -> None:
     if not (was_made_by_softmax(logits) or has_values_of_probabilities(name, logits, axis)):
         return
     frame = user_frame()
-    place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("chainrule", 0)
+    place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
     if state.count(f"{name} {place}") == 0:
-        warnings.warn_explicit(
+        warn(
             f"{name} wants logits, and computes the {'sigmoid' if axis is None else 'softmax'} itself; what it gets "
-            "here are probabilities. It will train, but badly: give it the last layer's output as it is.",
-            UserWarning,
-            *place,
+            "here are probabilities. It will train, but badly: give it the last layer's output as it is."
         )
 
 

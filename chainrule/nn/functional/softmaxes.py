@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from chainrule.functions.table import on_tensors
+from chainrule.ir.origin import warn
 from chainrule.ir.types import DType, dtype_of
 from chainrule.ir.value import Carrier
 from chainrule.ops import normalise
@@ -34,5 +34,5 @@ def softmin(input: Carrier, dim: int | None = None, _stacklevel: int = 3, dtype:
 def _along(operation: Callable[..., Carrier], name: str, x: Carrier, dim: int | None, dtype: Any) -> Carrier:
     if dim is None:
         dim = 0 if len(x.shape) in (0, 1, 3) else 1  # PyTorch's old rule
-        warnings.warn(f"{name}: say along which dimension, here dim={dim}; it was not given.", stacklevel=5)
+        warn(f"{name}: say along which dimension, here dim={dim}; it was not given.")
     return operation(x if dtype is None else cast(x, dtype_of(dtype)), dim)

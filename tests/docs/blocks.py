@@ -1,0 +1,140 @@
+"""The Python blocks of a Markdown page, run in order and in one namespace, as a reader would run them.
+
+What follows `python` in the line that opens a block:
+
+    raises=ShapeError     it raises exactly that
+    warns=UserWarning     it warns, of exactly that
+    in=path/to/file.py    it is not run: its lines stand in that file, together and in this order
+    needs=torch           it is run only where that package is installed
+    skip=reason           it is not run
+
+A `text` block shows what the Python block before it printed, and the message of the error that it raised; "..." in it
+stands for any characters of one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextvars import Context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[2]
+HOW = {"", "raises", "warns", "in", "needs", "skip"}
+
+
+class Block(NamedTuple):
+    """A fenced block: how it is to be run, its lines, the number of the first one, and the `text` block after it."""
+
+    how: str  # one of HOW
+    what: str  # what follows "="
+    code: str
+    line: int
+    output: str | None
+
+
+def pages() -> list[Path]:
+    """README.md and every page under docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def fences(text: str) -> Iterator[tuple[str, str, int]]:
+    """The info string, the content and the line of its first line, of every fenced block."""
+    info: str | None = None
+    content: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.startswith("```"):
+            content.append(line)
+        elif info is None:
+            info, content = line.removeprefix("```").strip(), []
+        else:
+            yield info, "\n".join(content), number - len(content)
+            info = None
+    assert info is None, f"the block `{info}` is not closed"
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The Python blocks of a page, each with its output."""
+    found: list[Block] = []
+    follows = False
+    for info, content, line in fences(text):
+        language, _, option = info.partition(" ")
+        if language == "python":
+            how, _, what = option.partition("=")
+            known = how in HOW and bool(how) == bool(what)
+            assert known, f"line {line}: unknown option `{option}`"
+            found.append(Block(how, what, content, line, None))
+        elif language == "text":
+            assert follows, f"line {line}: a `text` block needs a Python block before it"
+            found[-1] = found[-1]._replace(output=content)
+        follows = language == "python"
+    return found
+
+
+def run_page(path: Path) -> None:
+    """Runs the blocks of a page. AssertionError names the line of the page that does not do what it says."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+    blocks = blocks_of(path.read_text(encoding="utf8"))
+    context = Context()  # with the state of a process that has just begun
+    for block in blocks:
+        context.run(run_block, block, name, namespace)
+
+
+def run_block(block: Block, name: str, namespace: dict[str, Any]) -> None:
+    """Runs one block, or checks that its lines stand where it says."""
+    place = f"{name}:{block.line}"
+    if block.how == "skip" or (block.how == "needs" and importlib.util.find_spec(block.what) is None):
+        return
+    if block.how == "in":
+        there = stands_in(block.code, (ROOT / block.what).read_text(encoding="utf8"))
+        assert there, f"{place}: these lines do not stand in {block.what}"
+        return
+    code = compile("\n" * (block.line - 1) + block.code, name, "exec")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), expected_warning(block, place):
+        message = raised(code, namespace, block.what if block.how == "raises" else "nothing", place)
+    if block.output is not None:
+        shown = "\n".join([part for part in (printed.getvalue().rstrip("\n"), message) if part])
+        assert matches(shown, block.output), f"{place} shows\n{shown}\nand not\n{block.output}"
+
+
+def raised(code: Any, namespace: dict[str, Any], expected: str, place: str) -> str:
+    """Runs the code; the message of the error that it was to raise, "" if that was "nothing"."""
+    try:
+        exec(code, namespace)
+    except Exception as error:
+        kind = type(error).__name__
+        if kind != expected:
+            raise AssertionError(f"{place} raises {kind}, not {expected}: {error}") from error
+        return str(error)
+    assert expected == "nothing", f"{place} raises nothing, not {expected}"
+    return ""
+
+
+@contextlib.contextmanager
+def expected_warning(block: Block, place: str) -> Iterator[None]:
+    """Checks that the warning that a block announces is given; one that is not announced is an error."""
+    announced = block.how == "warns"
+    with warnings.catch_warnings(record=announced) as seen:
+        warnings.simplefilter("always" if announced else "error")
+        yield
+    kinds = {warning.category.__name__ for warning in seen or ()}
+    assert not announced or kinds == {block.what}, f"{place} warns of {kinds or 'nothing'}, not of {block.what}"
+
+
+def stands_in(lines: str, text: str) -> bool:
+    """Whether whole lines stand in a text, together and in order."""
+    return f"\n{lines}\n" in f"\n{text}\n"
+
+
+def matches(shown: str, pattern: str) -> bool:
+    """Whether output is what a page shows; "..." stands for any characters of one line."""
+    wanted = "\n".join(line.rstrip() for line in pattern.strip("\n").split("\n"))
+    found = "\n".join(line.rstrip() for line in shown.split("\n"))
+    return re.fullmatch(".*".join(map(re.escape, wanted.split("..."))), found) is not None
