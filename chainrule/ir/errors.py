@@ -12,8 +12,13 @@ class ChainruleError(RuntimeError):
     """Base of all errors that chainrule raises on purpose. Its text ends with the user's line and the layer path."""
 
     def __init__(self, message: str, where: origin.Origin | None = None) -> None:
+        self.message = message
         place = where if where is not None else origin.here()
         super().__init__(message if place is None else f"{message}\n  at {place}")
+
+    def at(self, where: origin.Origin | None) -> ChainruleError:
+        """The same error with another place: one that was raised where the user's frame or layer cannot be seen."""
+        return type(self)(self.message, where)
 
 
 class ShapeError(ChainruleError, ValueError):

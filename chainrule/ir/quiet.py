@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ir.errors import ChainruleError
+
 
 class _Quiet(threading.local):
     def __init__(self) -> None:
@@ -28,6 +30,8 @@ def quietly(function: Callable[..., Any], *inputs: Any, **params: Any) -> Any:
     """function(*inputs, **params) without floating-point warnings."""
     try:
         return _QUIET.context.run(function, *inputs, **params)
+    except ChainruleError as error:  # the layer path is in our context, not in that one
+        raise error.at(None) from None
     except RuntimeError as error:
         if "cannot enter context" not in str(error):
             raise

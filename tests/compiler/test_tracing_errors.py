@@ -10,7 +10,13 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.errors import GradientNotKeptError, InPlaceError, LeakedTensorError, TracedValueError
+from chainrule.errors import (
+    GradientNotKeptError,
+    InPlaceError,
+    LeakedTensorError,
+    OutOfRangeError,
+    TracedValueError,
+)
 
 X = np.array([1, 2], np.float32)
 
@@ -119,3 +125,19 @@ def test_a_failed_trace_leaves_everything_as_it_was() -> None:
         cr.compile(step)(X)
     assert w.tolist() == [1, 1]
     assert cr.compile(lambda x: x + w)(X).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("decorate", [lambda f: f, cr.compile], ids=["eager", "compiled"])
+def test_an_index_out_of_range_names_the_line_and_the_layer(decorate: Callable[..., Any]) -> None:
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(3, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.table(x)
+
+    with pytest.raises(OutOfRangeError) as caught:
+        decorate(Words())(np.array([5]))
+    assert "layer table" in str(caught.value)
+    assert "test_tracing_errors.py:" in str(caught.value)

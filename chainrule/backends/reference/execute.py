@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends.coverage import Coverage, coverage_of
+from chainrule.ir.errors import ChainruleError
 from chainrule.ir.graph import Graph
 from chainrule.ir.primitive import REGISTRY
 from chainrule.ir.quiet import quietly
@@ -41,16 +42,32 @@ def compile(graph: Graph) -> Program:
     def run(arrays: Sequence[Array]) -> list[Array]:
         values: list[Any] = [*arrays, *blank]
         assert len(values) == size, f"the program takes {size - len(blank)} arrays, not {len(arrays)}"
-        for function, operands, register, dead in instructions:
-            result = function(*operands(values))
-            if result.__class__ is not np.ndarray and result.__class__ is not tuple:
-                result = np.asarray(result)  # NumPy makes scalars of results without dimensions
-            values[register] = result
-            for k in dead:
-                values[k] = None
+        try:
+            for function, operands, register, dead in instructions:
+                result = function(*operands(values))
+                if result.__class__ is not np.ndarray and result.__class__ is not tuple:
+                    result = np.asarray(result)  # NumPy makes scalars of results without dimensions
+                values[register] = result
+                for k in dead:
+                    values[k] = None
+        except ChainruleError as error:  # say the line and the layer that the op was traced from
+            raise Failed(error, graph.nodes[register - len(graph.inputs)]) from None
         return list(outputs(values))
 
-    return partial(quietly, run)
+    def run_quietly(arrays: Sequence[Array]) -> list[Array]:
+        try:
+            return quietly(run, arrays)  # type: ignore[no-any-return]
+        except Failed as failed:
+            raise failed.error.at(failed.node.origin) from None
+
+    return run_quietly
+
+
+class Failed(Exception):
+    """An instruction raised: what, and which."""
+
+    def __init__(self, error: ChainruleError, node: Node) -> None:
+        self.error, self.node = error, node
 
 
 def coverage() -> Coverage:
