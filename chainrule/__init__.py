@@ -8,6 +8,7 @@ from typing import Any
 from chainrule.compiler import compile
 from chainrule.custom import checkpoint, custom_vjp
 from chainrule.functions import FUNCTIONS
+from chainrule.functions.not_yet import absent_function
 from chainrule.gradients import (
     enable_grad,
     hessian,
@@ -36,13 +37,13 @@ short = int16
 
 globals().update(FUNCTIONS)  # chainrule.relu, chainrule.zeros, ...: one table, no list to keep
 
-_SUBPACKAGES = ("autograd", "data", "errors", "nn", "optim", "train", "utils")  # loaded at first use
+_SUBPACKAGES = ("autograd", "data", "errors", "linalg", "nn", "optim", "train", "utils")  # loaded at first use
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
         return importlib.import_module(f"chainrule.{name}")
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    raise absent_function(name)
 
 
 def __dir__() -> list[str]:

@@ -45,6 +45,7 @@ class Program:
         self.structure, self.constants = structure, constants
         self.targets = [target for target, _ in outputs]
         self.other_gradients = tracing.other_gradients
+        self.effects = {(id(module), name): (module, name, value) for module, name, value in trace.effects}
         self.needs_none = [(leaf, entry.was_none) for leaf, entry in self._gradients_read(tracing)]
         sources = {node: Source("argument", position) for node, position in tracing.argument_nodes.items()}
         sources |= {cell.input: Source("cell", cell.handle) for cell in trace.cells.values()}
@@ -145,6 +146,9 @@ class Program:
                 self._deliver(target, carrier, leaves, results)
             for leaf, gradient in self.other_gradients:
                 self._leaf(leaf, leaves).gradient = gradient
+        for module, name, value in self.effects.values():  # `model.eval()` inside the function holds after it
+            if vars(module).get(name) is not value:
+                setattr(module, name, value)
         return unflatten(self.structure, results)
 
     def _deliver(self, target: Target, carrier: Value, leaves: list[Any], results: list[Any]) -> None:

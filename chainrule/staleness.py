@@ -24,6 +24,7 @@ from chainrule.ir.types import DType
 from chainrule.tensor import Tensor
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), DType, range, slice, np.generic)
+CONTAINERS = (dict, list, tuple, set, frozenset)
 MISSING = object()
 Read = Callable[[], Any]
 
@@ -139,7 +140,7 @@ class Observations:
         self._remember(value)
         if isinstance(value, dict):
             self._contents(value, label, checks)
-        elif isinstance(value, list | tuple | set | frozenset):
+        elif isinstance(value, CONTAINERS):
             self._elements(value, label, checks)
         elif isinstance(value, type):
             self._class(value)
@@ -172,7 +173,8 @@ class Observations:
                 continue
             read = lambda name=name: vars(thing).get(name, MISSING)
             checks.append(Check(read, value, f"{label}.{name}"))
-            self.thing(value, f"{label}.{name}", checks)
+            plain = isinstance(value, CONTAINERS) and name not in getattr(type(thing), "_counted_tables_", ())
+            self.thing(value, f"{label}.{name}", self.always if plain else checks)  # a list does not count its writes
         checks.append(_Keys(vars(thing), label))
         self._class(type(thing))
 

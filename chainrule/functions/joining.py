@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.functions.sizes import integer, integers
-from chainrule.functions.table import FUNCTIONS, function, is_carrier, unwrap, wrap
+from chainrule.functions.shape import shape_at_least
+from chainrule.functions.sizes import integer, integers, named_too
+from chainrule.functions.table import function, is_carrier
 from chainrule.functions.traced import array_of
 from chainrule.ir.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ir.types import promote
@@ -73,14 +74,7 @@ def stack(tensors: Sequence[Carrier], dim: int = 0) -> Carrier:
 
 def at_least(x: Carrier, count: int) -> Carrier:
     """x with at least so many dimensions, as atleast_1d, atleast_2d and atleast_3d put them."""
-    missing = count - len(x.shape)
-    if missing <= 0:
-        return x
-    if count == 3 and len(x.shape) == 2:
-        return x.reshape((*x.shape, 1))
-    if count == 3 and len(x.shape) == 1:
-        return x.reshape((1, *x.shape, 1))
-    return x.reshape((1,) * missing + x.shape)
+    return x.reshape(shape_at_least(x.shape, count))
 
 
 @function("vstack", "row_stack", tensor_first=False)
@@ -107,24 +101,6 @@ def column_stack(tensors: Sequence[Carrier]) -> Carrier:
     """Vectors as columns, matrices side by side."""
     xs = of_one_dtype("column_stack", tensors)
     return joined("column_stack", [x.reshape((x.type.size, 1)) if len(x.shape) < 2 else x for x in xs], 1)
-
-
-def _enter_at_least(count: int) -> None:
-    def call(*tensors: Any) -> Any:
-        given = tensors[0] if len(tensors) == 1 else tensors
-        return wrap(
-            tuple(at_least(x, count) for x in unwrap(given))
-            if isinstance(given, list | tuple)
-            else at_least(unwrap(given), count)
-        )
-
-    call.__name__ = call.__qualname__ = f"atleast_{count}d"
-    call.__doc__ = f"The tensor, or each of several, with at least {count} dimension{'s' * (count > 1)}."
-    FUNCTIONS[call.__name__] = call
-
-
-for count in (1, 2, 3):
-    _enter_at_least(count)
 
 
 @function("block_diag", tensor_first=False)
@@ -155,18 +131,18 @@ def repeated(what: str, x: Carrier, counts: tuple[int, ...]) -> Carrier:
 
 
 @function("repeat", method=True, free=False)
-def repeat(input: Carrier, *repeats: Any) -> Carrier:
+def repeat(input: Carrier, *repeats: Any, **named: Any) -> Carrier:
     """So many times along each dimension; more numbers than dimensions make new leading ones."""
-    counts = integers("repeat", repeats, "a number of repetitions")
+    counts = integers("repeat", named_too("repeat", repeats, named, "repeats"), "a number of repetitions")
     if len(counts) < len(input.shape):
         raise ShapeError(f"repeat: {list(counts)} must have a number for each of the dimensions of {input.type}.")
     return repeated("repeat", input, counts)
 
 
 @function("tile", method=True)
-def tile(input: Carrier, *dims: Any) -> Carrier:
+def tile(input: Carrier, *dims: Any, **named: Any) -> Carrier:
     """As repeat, with fewer numbers than dimensions standing for the last ones."""
-    counts = integers("tile", dims, "a number of repetitions")
+    counts = integers("tile", named_too("tile", dims, named, "dims"), "a number of repetitions")
     return repeated("tile", input, (1,) * (len(input.shape) - len(counts)) + counts)
 
 
@@ -198,9 +174,11 @@ def _positions(repeats: Carrier, length: int) -> Carrier:
 
 
 @function("flip", method=True)
-def flip(input: Carrier, *dims: Any) -> Carrier:
+def flip(input: Carrier, *dims: Any, **named: Any) -> Carrier:
     """The order of the elements reversed along `dims`."""
-    axes = normalise_axes(integers("flip", dims, "a dimension"), len(input.shape), "flip")
+    axes = normalise_axes(
+        integers("flip", named_too("flip", dims, named, "dims"), "a dimension"), len(input.shape), "flip"
+    )
     return flip_axes(input, axes) if axes else alias(input)
 
 

@@ -12,7 +12,7 @@ from chainrule.ir.types import FLOATING, DType
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
 from chainrule.ops import reduction
-from chainrule.ops.elementwise import cast, where
+from chainrule.ops.elementwise import where
 
 LINALG: dict[str, Any] = {}  # what `chainrule.linalg` holds
 
@@ -24,7 +24,7 @@ def p_norm(what: str, x: Carrier, p: Any, axes: tuple[int, ...], keepdim: bool) 
     if p == 2:
         return _root(reduction.sum_(ops.square(x), axes, keepdim), 2)
     if p == 0:
-        return reduction.sum_(cast(ops.ne(x, 0), x.dtype), axes, keepdim)
+        return reduction.sum_(ops.sign(ops.abs_(x)), axes, keepdim)
     size = ops.abs_(x)
     if p == 1:
         return reduction.sum_(size, axes, keepdim)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from chainrule.functions.sizes import integer, integers
-from chainrule.functions.table import FUNCTIONS, function, on_handle
+from chainrule.functions.table import FUNCTIONS, METHODS, function, on_handle
 from chainrule.ir.errors import ArgumentError, OutOfRangeError, ShapeError
 from chainrule.ir.types import Shape, int64
 from chainrule.ir.value import Carrier
@@ -83,6 +83,7 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
 
 
 FUNCTIONS["split_with_sizes"] = FUNCTIONS["split"]
+METHODS["split_with_sizes"] = split
 
 
 @on_handle("chunk")

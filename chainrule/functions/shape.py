@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.functions.sizes import integers, lengths, with_inferred
+from chainrule.functions.sizes import integers, lengths, named_too, with_inferred
 from chainrule.functions.table import FUNCTIONS, METHODS, as_handle, on_handle
 from chainrule.ir.errors import ArgumentError, NotYetError, ShapeError
 from chainrule.ir.types import Shape
@@ -41,9 +41,9 @@ def view(input: Tensor, *shape: Any) -> Tensor:
 
 
 @on_handle("reshape")
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """The same elements in another shape, one length of which may be -1: a view if that is possible, else a copy."""
-    return reshaped("reshape", input, integers("reshape", shape))
+    return reshaped("reshape", input, integers("reshape", named_too("reshape", shape, named, "shape")))
 
 
 @on_handle("view_as", free=False)
@@ -126,13 +126,36 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
     return strides if dim is None else strides[normalise_axis(dim, len(strides), "stride")]
 
 
+def shape_at_least(shape: Shape, count: int) -> Shape:
+    """The shape with at least so many dimensions."""
+    if count == 3 and len(shape) in (1, 2):
+        return (*shape, 1) if len(shape) == 2 else (1, *shape, 1)
+    return (1,) * (count - len(shape)) + tuple(shape)
+
+
+def _enter_at_least(count: int) -> None:
+    def call(*tensors: Any) -> Any:
+        given = tensors[0] if len(tensors) == 1 else tensors
+        if isinstance(given, list | tuple):
+            return tuple([call(x) for x in given])
+        x = as_handle(call.__name__, given)
+        return x if len(x.shape) >= count else x.view_as_rule(Reshaped(shape_at_least(x.shape, count)))
+
+    call.__name__ = call.__qualname__ = f"atleast_{count}d"
+    call.__doc__ = f"The tensor, or each of several, with at least {count} dimension{'s' * (count > 1)}."
+    FUNCTIONS[call.__name__] = call
+
+
+for count in (1, 2, 3):
+    _enter_at_least(count)
+
 # The axes in another order --------------------------------------------------------------------------------------------
 
 
 @on_handle("permute")
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The dimensions in the order `dims`."""
-    given = integers("permute", dims, "a dimension")
+    given = integers("permute", named_too("permute", dims, named, "dims"), "a dimension")
     count = len(input.shape)
     axes = tuple(normalise_axis(dim, count, "permute") for dim in given)
     if sorted(axes) != list(range(count)):
@@ -194,9 +217,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 
 
 @on_handle("expand", free=False)
-def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Tensor:
+def expand(input: Tensor, *size: Any, implicit: bool = False, **named: Any) -> Tensor:
     """Repeated along dimensions of length 1 and new leading ones; -1 leaves a length as it is."""
-    wanted = integers("expand", sizes)
+    wanted = integers("expand", named_too("expand", size, named, "size"))
     shape = tuple(input.shape)
     new = len(wanted) - len(shape)
     if new < 0 or -1 in wanted[:new]:

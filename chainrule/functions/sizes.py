@@ -30,6 +30,13 @@ def integers(what: str, given: Sequence[Any], argument: str = "a size") -> Shape
     return tuple([integer(what, one, argument) for one in given])
 
 
+def named_too(what: str, given: Sequence[Any], named: dict[str, Any], name: str) -> Sequence[Any]:
+    """What was given as `f(2, 3)`, `f((2, 3))` or `f(name=(2, 3))`."""
+    if set(named) - {name} or (named and given):
+        raise ArgumentError(f"{what}: give `{name}` once, and no other argument: {[*given, *named]}.")
+    return (tuple(named[name]),) if named else given
+
+
 def lengths(what: str, given: Sequence[Any]) -> Shape:
     """A shape: no length is negative."""
     shape = integers(what, given)

@@ -78,6 +78,7 @@ class Trace:
         self.cells: dict[int, Cell] = {}
         self.gradients: dict[int, Gradient] = {}
         self.leaves: set[Leaf] = set()  # of handles from outside
+        self.effects: list[tuple[Any, str, Any]] = []  # attributes that modules were given
         self.inner_leaves: list[Leaf] = []  # made while tracing, and given a gradient
         self.handles: WeakSet[Any] = WeakSet()  # made while tracing
         self.freed: set[Node] = set()  # what a backward without retain_graph has used up

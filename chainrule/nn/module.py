@@ -38,6 +38,7 @@ class Module:
     """
 
     _bumps_version_ = True  # compiled functions rely on it: every write to an attribute bumps the version
+    _counted_tables_ = (*TABLES, "_non_persistent_buffers_set", "_forward_pre_hooks", "_forward_hooks")
     _may_be_missing_: tuple[str, ...] = ()  # names of tensors that a state dict need not have
 
     training: bool
@@ -101,7 +102,6 @@ class Module:
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{early}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        state.bump_version()
         tables = self.__dict__
         if isinstance(value, Parameter):
             self._enter("_parameters", name, value)
@@ -127,18 +127,21 @@ class Module:
             self._enter("_buffers", name, value)
             self._set_persistence(name, value.persistent)
         else:
-            if state.trace.get() is not None:
+            trace = state.trace.get()
+            if trace is not None:
                 refuse_traced(name, value)
+                trace.effects.append((self, name, value))
             object.__setattr__(self, name, value)
+        state.bump_version()  # after the write: who sees the new version must see what was written
 
     def __delattr__(self, name: str) -> None:
+        table = next((table for table in TABLES if name in self.__dict__.get(table, ())), None)
+        if table is None:
+            object.__delattr__(self, name)
+        else:
+            del self.__dict__[table][name]
+            self._non_persistent_buffers_set.discard(name)
         state.bump_version()
-        for table in TABLES:
-            if name in self.__dict__.get(table, ()):
-                del self.__dict__[table][name]
-                self._non_persistent_buffers_set.discard(name)
-                return
-        object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
         names = {*super().__dir__(), *(name for table in TABLES for name in self.__dict__.get(table, ()))}

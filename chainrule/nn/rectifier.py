@@ -118,8 +118,17 @@ class CELU(Activation):
 class Hardtanh(Activation):
     """y = x held between min_val and max_val."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
+        if min_value is not None or max_value is not None:
+            raise ArgumentError("Hardtanh: min_value and max_value are deprecated; write min_val and max_val.")
         if min_val >= max_val:
             raise ArgumentError(f"Hardtanh: min_val {min_val} must be less than max_val {max_val}.")
         self.min_val = min_val

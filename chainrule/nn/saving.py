@@ -109,18 +109,11 @@ def load_state_dict(
         )
     expected = slots(self)
     result = IncompatibleKeys(
-        [
-            key
-            for key, slot in expected.items()
-            if key not in state_dict and slot.name not in slot.owner._may_be_missing_
-        ],
+        [key for key, slot in expected.items() if not (key in state_dict or slot.name in slot.owner._may_be_missing_)],
         [key for key in state_dict if key not in expected],
     )
-    arrived = {
-        key: as_source(state_dict[key])
-        for key, slot in expected.items()
-        if slot.handle is not None and key in state_dict
-    }
+    held = [key for key, slot in expected.items() if slot.handle is not None]
+    arrived = {key: as_source(state_dict[key]) for key in held if key in state_dict}
     problems = {key: misfit(expected[key].handle, source, assign) for key, source in arrived.items()}
     wrong = [f"{key}: {problem}" for key, problem in problems.items() if problem]
     if wrong or (strict and any(result)):
@@ -209,5 +202,6 @@ def common_prefix(keys: IncompatibleKeys) -> str:
         return ""
     first = keys.missing_keys[0]
     prefixes = [name.removesuffix(first) for name in keys.unexpected_keys if name.endswith(f".{first}")]
-    fits = prefixes and {prefixes[0] + name for name in keys.missing_keys} == set(keys.unexpected_keys)
-    return prefixes[0] if fits else ""
+    if not prefixes or not {prefixes[0] + name for name in keys.missing_keys} <= set(keys.unexpected_keys):
+        return ""
+    return prefixes[0] if all(name.startswith(prefixes[0]) for name in keys.unexpected_keys) else ""

@@ -320,7 +320,9 @@ remainder = binary(
     domain=(-3, 3),
     second=(0.7, 2),
 )
-floor_divide: Binary = binary("floor_divide", np.floor_divide, None, second=(0.7, 2))
+floor_divide: Binary = binary(
+    "floor_divide", np.floor_divide, lambda g, y, a, b: (fill_from(g, 0), fill_from(g, 0)), second=(0.7, 2)
+)
 fmod = binary("fmod", np.fmod, lambda g, y, a, b: (g, -times(g, trunc(div(a, b)))), domain=(-3, 3), second=(0.7, 2))
 
 # Exponentials and roots -----------------------------------------------------------------------------------------------

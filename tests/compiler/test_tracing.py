@@ -350,3 +350,38 @@ def test_random_draws_continue_the_generator() -> None:
     compiled = cr.compile(draw)
     assert [compiled().tolist() for _ in range(3)] == eager
     assert compiled.traces == 1
+
+
+def test_the_contents_of_a_list_held_by_a_module_take_effect() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scales = [2.0]
+            self.table = {"shift": [1.0]}
+
+        def forward(self, x: Any) -> Any:
+            return x * self.scales[0] + self.table["shift"][0]
+
+    model = Scaled()
+    step = cr.compile(model)
+    assert step(floats([1])).item() == 3
+    model.scales[0] = 3.0
+    assert step(floats([1])).item() == 4
+    model.table["shift"][0] = 5.0
+    assert step(floats([1])).item() == 8
+    assert step.traces == 3
+
+
+def test_a_mode_set_inside_the_function_holds_after_every_call() -> None:
+    model = nn.Dropout(0.5)
+
+    def evaluate(x: Any) -> Any:
+        model.eval()
+        return model(x)
+
+    step = cr.compile(evaluate)
+    for _ in range(3):
+        model.train()
+        assert step(floats([1, 2])).tolist() == [1, 2]
+        assert not model.training
+    assert step.traces == 1

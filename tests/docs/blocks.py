@@ -23,6 +23,9 @@ from collections.abc import Iterator
 from contextvars import Context
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
+
+from chainrule.ir import state
 
 ROOT = Path(__file__).parents[2]
 HOW = {"", "raises", "warns", "in", "needs", "skip"}
@@ -81,9 +84,10 @@ def run_page(path: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
     blocks = blocks_of(path.read_text(encoding="utf8"))
-    context = Context()  # with the state of a process that has just begun
-    for block in blocks:
-        context.run(run_block, block, name, namespace)
+    context = Context()
+    with mock.patch.object(state, "_counts", {}):  # with the state of a process that has just begun
+        for block in blocks:
+            context.run(run_block, block, name, namespace)
 
 
 def run_block(block: Block, name: str, namespace: dict[str, Any]) -> None:

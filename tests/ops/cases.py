@@ -30,11 +30,10 @@ NOT_DIFFERENTIABLE = {
     **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), "of integers"),
     **dict.fromkeys(("argmax", "argmin", "argsort"), "the result is a position"),
     **dict.fromkeys(("uniform", "normal", "randint", "permutation", "bernoulli"), "drawn at random"),
-    "floor_divide": "a step, as in PyTorch",
     "detach": "that is its purpose",
 }
 # Derivative zero, but differentiable: a step in a loss gives zeros and not "does not require grad".
-FLAT = {"sign", "floor", "ceil", "trunc", "round"}
+FLAT = {"sign", "floor", "ceil", "trunc", "round", "floor_divide"}
 # The rule is what the user says; it need not be the derivative of what is computed.
 OWN_RULE = {"custom"}
 # Without samples of their own, because a tuple is no array: checked through another primitive's.

@@ -86,3 +86,8 @@ def assert_equal(found: Any, expected: Any, tolerance: float) -> None:
     mine, other = found.detach().numpy(), expected.detach().numpy()
     assert (mine.shape, mine.dtype) == (other.shape, other.dtype)
     np.testing.assert_allclose(mine, other, rtol=tolerance, atol=tolerance)
+
+
+def scope_of(library: Any) -> dict[str, Any]:
+    """The names that a line of a PyTorch script uses, with either library behind them."""
+    return {"lib": library, "nn": library.nn, "F": library.nn.functional}

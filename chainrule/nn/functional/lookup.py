@@ -54,7 +54,7 @@ def one_hot(tensor: Carrier, num_classes: int = -1) -> Carrier:
     if num_classes == -1:
         if tensor.__class__ is not Value:
             raise TracedValueError(
-                "one_hot: inside a compiled function the largest class is not known, and it decides the result's shape. "
+                "one_hot: inside a compiled function the largest class is not known, and it decides the shape. "
                 "Say it: `one_hot(x, num_classes=10)`."
             )
         num_classes = int(tensor.array.max()) + 1 if tensor.array.size else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule.functions.norms import p_norm
@@ -15,7 +16,20 @@ from chainrule.ops.movement import normalise_axis
 from chainrule.ops.reduction import count, mean, sum_
 from chainrule.tensor import Tensor
 
-layer_norm = on_tensors(normalise.layer_norm)
+
+@on_tensors
+def layer_norm(
+    input: Carrier,
+    normalized_shape: Sequence[int],
+    weight: Carrier | None = None,
+    bias: Carrier | None = None,
+    eps: float = 1e-5,
+) -> Carrier:
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, of lengths normalized_shape.
+
+    The variance is the biased one. Ba et al. 2016, https://arxiv.org/abs/1607.06450.
+    """
+    return normalise.layer_norm(input, tuple(normalized_shape), weight, bias, eps)
 
 
 # Batch norm -----------------------------------------------------------------------------------------------------------

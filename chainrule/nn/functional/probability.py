@@ -9,16 +9,16 @@ from chainrule.ir.value import Carrier, Value
 
 MAKERS = {"softmax", "sigmoid"}
 MOVERS = {"reshape", "permute", "cast", "slice", "broadcast_to", "gather", "index_select", "alias", "detach"}
-LOOKS = 100  # values are looked at in so many first calls
+GLANCE = 64  # so many elements are looked at first; logits betray themselves among them
 
 
 def warn_of_probabilities(name: str, logits: Carrier, axis: int | None) -> None:
     """Warns, once for each line of the user's, if the logits are probabilities.
 
-    Found by how they were computed, or, eagerly and in the first calls, by their values. `axis`: that of the classes,
-    None if each element is a probability by itself.
+    Found by how they were computed or, eagerly, by their values. `axis`: that of the classes, None if each element is a
+    probability by itself.
     """
-    if not (was_made_by_softmax(logits) or has_values_of_probabilities(name, logits, axis)):
+    if not (was_made_by_softmax(logits) or has_values_of_probabilities(logits, axis)):
         return
     frame = user_frame()
     place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
@@ -40,13 +40,18 @@ def was_made_by_softmax(carrier: Carrier) -> bool:
     return False
 
 
-def has_values_of_probabilities(name: str, carrier: Carrier, axis: int | None) -> bool:
+def has_values_of_probabilities(carrier: Carrier, axis: int | None) -> bool:
     """Whether all values lie in [0, 1], and sum to 1 over the classes; without classes, whether they fill [0, 1]."""
-    if carrier.__class__ is not Value or state.count(f"{name} values") >= LOOKS:
+    if carrier.__class__ is not Value or carrier.array.size < 2:
         return False
     array: Array = carrier.array
-    if array.size < 2 or not (array.min() >= 0 and array.max() <= 1):
+    if not 0 <= array.item(0) <= 1 or not within_unit(array.flat[:GLANCE]) or not within_unit(array):
         return False
     if axis is None:
         return bool(array.size >= 32 and array.min() < 0.1 and array.max() > 0.9)
     return bool(array.shape[axis] > 1 and (abs(array.sum(axis) - 1) < 1e-4).all())
+
+
+def within_unit(array: Array) -> bool:
+    """Whether all elements lie in [0, 1]."""
+    return bool(array.min() >= 0 and array.max() <= 1)
