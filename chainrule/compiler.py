@@ -33,7 +33,8 @@ def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = Fa
     function: ordinary chainrule code without Python branches on tensor values. Arguments: tensors, NumPy arrays and
     floats are inputs; int, bool, str and None are part of the key, so another value is another trace.
     keep_grads: store `.grad` after a step that calls an optimiser (otherwise such a step lets them go).
-    PyTorch's options (fullgraph, dynamic, mode, backend, options) are accepted and have no effect.
+    PyTorch's options are accepted: `disable=True` leaves the function as it is; fullgraph, dynamic, mode, backend and
+    options have no effect.
 
     `compiled.traces` counts the traces made; `compiled.graph` is the last program, printable as text.
     Raises TracedValueError, LeakedTensorError where the function asks for what is not known while tracing.
@@ -42,10 +43,10 @@ def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = Fa
     if unknown:
         raise ArgumentError(f"compile: unknown arguments {sorted(unknown)}; see help(chainrule.compile).")
     if function is None:
-        return functools.partial(compile, keep_grads=keep_grads)
+        return functools.partial(compile, keep_grads=keep_grads, **speed_only)
     if not callable(function):
         raise ArgumentError(f"compile: a function or a module is needed, not {type(function).__name__}.")
-    return Compiled(function, keep_grads)
+    return function if speed_only.get("disable") else Compiled(function, keep_grads)
 
 
 class Compiled:

@@ -1,6 +1,7 @@
 """Derivatives of functions: grad, value_and_grad, vjp, jvp, hvp, jacobian, hessian; and gradients on and off.
 
-Signatures are those of `torch.autograd.grad` and `torch.autograd.functional`; `value_and_grad` is JAX's.
+Signatures are those of `torch.autograd.grad` and `torch.autograd.functional`; `value_and_grad` is JAX's. `strict` and
+`vectorize` are accepted and have no effect: where nothing flows the derivative is zero.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from chainrule.autodiff.reverse import reverse
+from chainrule.functions.gradient import backward as leave_gradients
 from chainrule.functions.gradient import starting_cotangent
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, GradientError, ShapeError
@@ -97,6 +99,20 @@ def is_grad_enabled() -> bool:
 
 
 # Gradients of tensors -------------------------------------------------------------------------------------------------
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """`tensor.backward(...)` for each of several tensors. See torch.autograd.backward."""
+    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    for position, (root, g) in enumerate(zip(roots, _as_list(grad_tensors, len(roots)), strict=True)):
+        last = position == len(roots) - 1
+        leave_gradients(root, g, retain_graph if last else True, create_graph, inputs)
 
 
 def grad(
@@ -246,7 +262,9 @@ def _only(results: Sequence[Any], single: bool) -> Any:
     return results[0] if single else tuple(results)
 
 
-def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, Any]:
+def vjp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """(func(*inputs), v^T J): the cotangents of the inputs for the cotangent v of the output (1 for a scalar)."""
     with _Transform() as transform:
         points, single = _points(inputs)
@@ -265,7 +283,9 @@ def _pull_back(outs: list[Tensor], cotangents: list[Any], points: list[Tensor], 
     return [Tensor(found[carrier] if carrier in found else zeros_like(carrier)) for carrier in wanted]
 
 
-def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, Any]:
+def jvp(
+    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """(func(*inputs), J v): the derivative along the direction v of the inputs. It is the vjp of the vjp."""
     with _Transform() as transform:
         points, _ = _points(inputs)
@@ -284,7 +304,9 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     return (outputs if record else _cut(outputs)), _only(pushed, isinstance(outputs, Tensor))
 
 
-def hvp(func: Callable[..., Tensor], inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, Any]:
+def hvp(
+    func: Callable[..., Tensor], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """(func(*inputs), H v) for a scalar function: the Hessian is never formed."""
     with _Transform() as transform:
         points, single = _points(inputs)

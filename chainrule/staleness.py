@@ -225,10 +225,12 @@ def _cell_contents(cell: Any) -> Any:
         return MISSING
 
 
-def is_library(module_name: str) -> bool:
+def is_library(module_name: object) -> bool:
     """Whether a module is chainrule's, NumPy's or Python's own: what they hold does not change under a program."""
-    root = (module_name or "").partition(".")[0]
-    return is_ours(module_name or "") or root == "numpy" or (root in sys.stdlib_module_names and root != "__main__")
+    if not isinstance(module_name, str):  # some of Python's own classes have a descriptor there
+        return module_name is not None
+    root = module_name.partition(".")[0]
+    return is_ours(module_name) or root == "numpy" or (root in sys.stdlib_module_names and root != "__main__")
 
 
 def global_names(code: CodeType) -> list[str]:

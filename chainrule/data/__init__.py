@@ -1,7 +1,9 @@
 """Sources, loaders and augmentation."""
 
+from collections.abc import Callable
 from typing import Any
 
+from chainrule.absent import absent
 from chainrule.data.collate import default_collate as default_collate
 from chainrule.data.collate import default_convert as default_convert
 from chainrule.data.dataset import ConcatDataset as ConcatDataset
@@ -14,20 +16,9 @@ from chainrule.data.sampler import BatchSampler as BatchSampler
 from chainrule.data.sampler import RandomSampler as RandomSampler
 from chainrule.data.sampler import Sampler as Sampler
 from chainrule.data.sampler import SequentialSampler as SequentialSampler
-from chainrule.ir.errors import NotYetError
 
-NOT_YET = {
-    "ChainDataset",
-    "DistributedSampler",
-    "IterableDataset",
-    "StackDataset",
-    "SubsetRandomSampler",
-    "WeightedRandomSampler",
+__getattr__: Callable[[str], Any] = absent(
+    "utils.data",
+    "ChainDataset DistributedSampler IterableDataset StackDataset SubsetRandomSampler WeightedRandomSampler "
     "get_worker_info",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in NOT_YET:
-        raise NotYetError(f"utils.data.{name} is not there yet.")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+)

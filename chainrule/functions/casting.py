@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from chainrule.functions.device import check_device, device
 from chainrule.functions.table import FUNCTIONS, METHODS, needs_tensor, on_handle
 from chainrule.ir.errors import ArgumentError, DTypeError, NotYetError
 from chainrule.ir.types import (
+    FLOATING,
+    INTEGER,
     DType,
     bool_,
     dtype_of,
@@ -22,6 +26,7 @@ from chainrule.ir.types import (
 )
 from chainrule.ops import elementwise as ops
 from chainrule.ops.control import alias
+from chainrule.ops.creation import default_dtype
 from chainrule.ops.elementwise import cast
 from chainrule.tensor import Tensor
 
@@ -119,3 +124,60 @@ FUNCTIONS["promote_types"] = promote_types
 
 
 FUNCTIONS["promote_types"] = promote_types
+
+# Limits ---------------------------------------------------------------------------------------------------------------
+
+
+class FloatLimits(NamedTuple):
+    """What finfo knows of a floating type."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    tiny: float
+    resolution: float
+    dtype: str
+
+    @property
+    def smallest_normal(self) -> float:
+        """The smallest number of full precision."""
+        return self.tiny
+
+
+class IntegerLimits(NamedTuple):
+    """What iinfo knows of an integer type."""
+
+    bits: int
+    max: int
+    min: int
+    dtype: str
+
+
+def finfo(type: DType | None = None) -> FloatLimits:
+    """The limits of a floating type (the default one)."""
+    dtype = default_dtype() if type is None else dtype_of(type)
+    if dtype.category != FLOATING:
+        raise DTypeError(f"finfo: a floating type is needed, not {dtype}; see iinfo.")
+    found: Any = np.finfo(dtype.numpy)
+    return FloatLimits(
+        bits=8 * dtype.itemsize,
+        eps=float(found.eps),
+        max=float(found.max),
+        min=float(found.min),
+        tiny=float(found.tiny),
+        resolution=float(found.resolution),
+        dtype=dtype.name,
+    )
+
+
+def iinfo(type: DType) -> IntegerLimits:
+    """The limits of an integer type."""
+    dtype = dtype_of(type)
+    if dtype.category != INTEGER:
+        raise DTypeError(f"iinfo: an integer type is needed, not {dtype}; see finfo.")
+    found = np.iinfo(dtype.numpy)
+    return IntegerLimits(8 * dtype.itemsize, int(found.max), int(found.min), dtype.name)
+
+
+FUNCTIONS.update(finfo=finfo, iinfo=iinfo)

@@ -200,6 +200,8 @@ def arange(
     """start, start + step, ... below end (`arange(end)` begins at 0): int64 if all three are ints."""
     first, last = (0, start) if end is None else (start, end)
     first, last, step = (number_of("arange", given) for given in (first, last, step))
+    if dtype is not None and dtype_of(dtype).category != FLOATING:
+        first, last, step = int(first), int(last), int(step)
     if step == 0:
         raise ArgumentError("arange: the step cannot be 0.")
     if (last - first) * step < 0:

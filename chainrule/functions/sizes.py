@@ -47,6 +47,8 @@ def lengths(what: str, given: Sequence[Any]) -> Shape:
 
 def with_inferred(what: str, shape: Shape, size: int, whole: Any) -> Shape:
     """The shape with -1 replaced by the length that makes `size` elements; `whole` is shown in errors."""
+    if min(shape, default=0) >= 0 and math.prod(shape) == size:
+        return shape
     unknown = [axis for axis, length in enumerate(shape) if length == -1]
     known = math.prod(length for length in shape if length != -1)
     if len(unknown) > 1:

@@ -190,9 +190,11 @@ def unary(*names: str, operation: Operation, formula: str, in_place_too: bool = 
         result = Tensor(operation(carrier))
         return result if out is None else put_out(first, result, out)
 
-    def write(self: Tensor) -> Tensor:
-        return self.write_in_place(operation(self.read()), f"{first}_")
+    def write(input: Tensor) -> Tensor:
+        return input.write_in_place(operation(input.read()), f"{first}_")
 
+    if in_place_too:
+        FUNCTIONS.update({f"{name}_": write for name in names})
     _enter_rows(names, call, write if in_place_too else None, formula, method)
 
 

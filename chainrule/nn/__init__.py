@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.absent import absent
 from chainrule.nn import functional, init, parameter, utils
 from chainrule.nn.batch_norm import BatchNorm1d
 from chainrule.nn.containers import ModuleDict, ModuleList, Sequential
@@ -24,7 +25,7 @@ from chainrule.nn.loss import (
     NLLLoss,
     SmoothL1Loss,
 )
-from chainrule.nn.missing import NN, absent
+from chainrule.nn.missing import NN
 from chainrule.nn.module import Module
 from chainrule.nn.parameter_containers import ParameterDict, ParameterList
 from chainrule.nn.rectifier import (

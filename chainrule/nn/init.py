@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.absent import absent
 from chainrule.functions.random import normal_carrier, uniform_carrier
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, NotYetError, ShapeError
 from chainrule.ir.origin import warn
 from chainrule.ir.types import float64, int64
 from chainrule.ir.value import Carrier, Value
-from chainrule.nn.missing import INIT, absent
+from chainrule.nn.missing import INIT
 from chainrule.ops.creation import full, iota
 from chainrule.ops.elementwise import cast, clamp, eq
 from chainrule.ops.special import erfinv

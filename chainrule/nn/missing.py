@@ -5,11 +5,6 @@ Whoever adds one of them need not touch these lists: they are asked only about n
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from chainrule.ir.errors import NotYetError
-
 NN = """
 AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveLogSoftmaxWithLoss AdaptiveMaxPool1d AdaptiveMaxPool2d
 AdaptiveMaxPool3d AlphaDropout AvgPool1d AvgPool2d AvgPool3d BCELoss BCEWithLogitsLoss BatchNorm1d BatchNorm2d
@@ -72,15 +67,3 @@ register_full_backward_pre_hook register_load_state_dict_post_hook register_load
 register_state_dict_post_hook register_state_dict_pre_hook set_submodule share_memory to_empty type xpu
 """
 MODULE_METHODS = frozenset(METHODS.split())
-
-
-def absent(path: str, names: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module that stands for PyTorch's module of the names."""
-    known = frozenset(names.split())
-
-    def __getattr__(name: str) -> Any:
-        if name in known:
-            raise NotYetError(f"{path}.{name} is part of PyTorch's interface that chainrule does not have yet.")
-        raise AttributeError(f"module 'chainrule.{path}' has no attribute '{name}'")
-
-    return __getattr__

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.absent import absent
 from chainrule.clipping import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
-from chainrule.nn.missing import UTILS, absent
+from chainrule.nn.missing import UTILS
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 

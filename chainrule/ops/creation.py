@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,18 @@ _iota = Primitive(
 
 def full(shape: Shape, value: Number, dtype: DType) -> Carrier:
     """`value` at every place of `shape`."""
+    return _full(shape=shape, value=value, dtype=dtype)
+
+
+@functools.lru_cache(512)
+def _kept(shape: Shape, value: Number, dtype: DType) -> Value:
+    return Value(_full_reference(shape=shape, value=value, dtype=dtype))
+
+
+def number(shape: Shape, value: Number, dtype: DType) -> Carrier:
+    """`full` for a number in an operation: outside a trace it is made once and kept, since values never change."""
+    if state.trace.get() is None and (value or value.__class__ is int):  # 0.0 is not kept: it is equal to -0.0
+        return _kept(shape, value, dtype)
     return _full(shape=shape, value=value, dtype=dtype)
 
 

@@ -20,7 +20,7 @@ from chainrule.ir.operators import operator
 from chainrule.ir.primitive import Primitive, Rule
 from chainrule.ir.types import BOOL, FLOATING, INTEGER, Array, DType, Shape, Type, bool_, float32, float64, promote
 from chainrule.ir.value import Carrier, Node, Value
-from chainrule.ops.creation import default_dtype, full, number_dtype
+from chainrule.ops.creation import default_dtype, full, number, number_dtype
 from chainrule.ops.movement import broadcast_shapes, broadcast_to, fill_from
 
 Domain = tuple[float, float]
@@ -67,11 +67,11 @@ def _plain_pair(name: str, a: Any, b: Any) -> list[Carrier] | None:
     if (other is float or other is int) and (kind is Value or kind is Node):
         dtype = a.dtype
         if not a.weak and (dtype.category == FLOATING or (other is int and dtype.category == INTEGER)):
-            return [a, full(a.shape, b, dtype)]
+            return [a, number(a.shape, b, dtype)]
     elif (kind is float or kind is int) and (other is Value or other is Node):
         dtype = b.dtype
         if not b.weak and (dtype.category == FLOATING or (kind is int and dtype.category == INTEGER)):
-            return [full(b.shape, a, dtype), b]
+            return [number(b.shape, a, dtype), b]
     return None
 
 
@@ -257,6 +257,9 @@ def where(condition: Carrier, a: Any, b: Any) -> Carrier:
     """a where the condition holds, else b."""
     if condition.dtype is not bool_:
         raise DTypeError(f"where: the condition must be bool, not {condition.dtype.name}. Compare it, e.g. `x != 0`.")
+    pair = _plain_pair("where", a, b)
+    if pair is not None and pair[0].shape == condition.shape:
+        return _where(condition, *pair)
     dtype = result_dtype(a, b)
     shape = broadcast_shapes(condition.shape, *(x.shape for x in (a, b) if number_dtype(x) is None), what="where")
     return _where(broadcast_to(condition, shape), _fit(a, shape, dtype), _fit(b, shape, dtype))
@@ -442,14 +445,11 @@ minimum = binary(
 
 def clamp(x: Carrier, low: Any = None, high: Any = None) -> Carrier:
     """x held between bounds (numbers, tensors, or None for no bound). At a bound the derivative is 1, as in PyTorch."""
-    bounds = [bound for bound in (low, high) if bound is not None]
-    x, *fitted = operands("clamp", x, *bounds)
-    result = x
-    if high is not None:
-        result = _at_most(result, fitted[-1])
-    if low is not None:
-        result = _at_least(result, fitted[0]) if high is None else _clamp(x, fitted[0], fitted[1])
-    return result
+    if low is None or high is None:
+        return x if low is high else _at_most(x, high) if low is None else _at_least(x, low)
+    pairs = [_plain_pair("clamp", x, bound) for bound in (low, high)]
+    plain = [pair[1] for pair in pairs if pair is not None and pair[0] is x]
+    return _clamp(x, *plain) if len(plain) == 2 else _clamp(*operands("clamp", x, low, high))
 
 
 _at_most = binary("at_most", np.minimum, lambda g, y, x, b: (zero_unless(x <= b, g), zero_unless(x > b, g)))

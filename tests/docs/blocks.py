@@ -8,6 +8,7 @@ What follows `python` in the line that opens a block:
     needs=torch           it is run only where that package is installed
     skip=reason           it is not run
 
+`diff in=path` says the latter of the lines without their first column, for lines that are no Python by themselves.
 A `text` block shows what the Python block before it printed, and the message of the error that it raised; "..." in it
 stands for any characters of one line.
 """
@@ -72,6 +73,10 @@ def blocks_of(text: str) -> list[Block]:
             known = how in HOW and bool(how) == bool(what)
             assert known, f"line {line}: unknown option `{option}`"
             found.append(Block(how, what, content, line, None))
+        elif language == "diff":
+            assert option.startswith("in="), f"line {line}: `diff in=path`"
+            whole = "\n".join([text[1:] for text in content.splitlines()])
+            found.append(Block("in", option.removeprefix("in="), whole, line, None))
         elif language == "text":
             assert follows, f"line {line}: a `text` block needs a Python block before it"
             found[-1] = found[-1]._replace(output=content)

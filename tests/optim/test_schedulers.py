@@ -264,7 +264,7 @@ def test_a_schedule_is_refused_inside_a_compiled_function() -> None:
 
 
 def test_other_schedules_are_named_as_missing() -> None:
-    with pytest.raises(NotYetError, match="CyclicLR is not there yet"):
+    with pytest.raises(NotYetError, match="CyclicLR is part of"):
         _ = lr_scheduler.CyclicLR
     assert not hasattr(lr_scheduler, "StepLRR")
 

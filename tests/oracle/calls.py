@@ -11,8 +11,6 @@ import torch
 import chainrule as cr
 from chainrule.functions import FUNCTIONS, METHODS
 
-RNG = np.random.default_rng(0)
-
 
 class Call(NamedTuple):
     """A row of a table. Arrays become tensors (floating ones require a gradient), NumPy dtypes the library's."""
@@ -38,19 +36,23 @@ def rows(calls: list[Call]) -> list[Any]:
     return [pytest.param(row, id=f"{row.name}-{position}") for position, row in enumerate(calls)]
 
 
-def normal(*shape: int) -> np.ndarray[Any, Any]:
-    """Normal numbers."""
-    return RNG.standard_normal(shape)
+class Numbers:
+    """Arrays of random numbers, the same for every run of a test."""
 
+    def __init__(self, seed: int = 0) -> None:
+        self._generator = np.random.default_rng(seed)
 
-def between(low: float, high: float, *shape: int) -> np.ndarray[Any, Any]:
-    """Uniform numbers."""
-    return RNG.uniform(low, high, shape)
+    def normal(self, *shape: int) -> np.ndarray[Any, Any]:
+        """Normal numbers."""
+        return np.asarray(self._generator.standard_normal(shape))
 
+    def between(self, low: float, high: float, *shape: int) -> np.ndarray[Any, Any]:
+        """Uniform numbers."""
+        return np.asarray(self._generator.uniform(low, high, shape))
 
-def integers(low: int, high: int, *shape: int) -> np.ndarray[Any, Any]:
-    """Integers from low to high - 1."""
-    return RNG.integers(low, high, shape)
+    def integers(self, low: int, high: int, *shape: int) -> np.ndarray[Any, Any]:
+        """Integers from low to high - 1."""
+        return np.asarray(self._generator.integers(low, high, shape))
 
 
 def converted(thing: Any, library: Any, leaves: list[Any]) -> Any:
@@ -87,7 +89,8 @@ def assert_same_results(found: Any, expected: Any, tolerance: float, what: str) 
         assert (tuple(x.shape), x.dtype.name) == (tuple(y.shape), str(y.dtype).removeprefix("torch.")), what
         assert x.requires_grad == y.requires_grad or what.endswith("_"), what  # for PyTorch a written constant too
         a, b = x.detach().numpy(), y.detach().numpy(force=True)
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=what)
+        bound = max(tolerance, 1e-6) if b.dtype == np.float32 else tolerance
+        np.testing.assert_allclose(a, b, rtol=bound, atol=bound, err_msg=what)
     for field in getattr(expected, "_fields", ()) or []:
         assert hasattr(found, field), what
 

@@ -9,7 +9,10 @@ import pytest
 import torch
 
 import chainrule as cr
-from tests.oracle.calls import Call, assert_same, call, integers, method, normal, rows
+from tests.oracle.calls import Call, Numbers, assert_same, call, method, rows
+
+DRAW = Numbers()
+integers, normal = DRAW.integers, DRAW.normal
 
 X, Z = normal(3, 4), normal(2, 3, 4)
 V = normal(6)

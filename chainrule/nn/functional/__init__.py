@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.absent import absent
 from chainrule.nn.functional.activation import (
     celu,
     celu_,
@@ -52,7 +53,7 @@ from chainrule.nn.functional.normalisation import batch_norm, cosine_similarity,
 from chainrule.nn.functional.padding import pad
 from chainrule.nn.functional.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from chainrule.nn.functional.softmaxes import log_softmax, softmax, softmin
-from chainrule.nn.missing import FUNCTIONAL, absent
+from chainrule.nn.missing import FUNCTIONAL
 
 __getattr__: Callable[[str], Any] = absent("nn.functional", FUNCTIONAL)
 

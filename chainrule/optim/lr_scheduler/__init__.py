@@ -1,8 +1,9 @@
 """Learning-rate schedules, as in torch.optim.lr_scheduler."""
 
+from collections.abc import Callable
 from typing import Any
 
-from chainrule.ir.errors import NotYetError
+from chainrule.absent import absent
 from chainrule.optim.lr_scheduler.base import LRScheduler as LRScheduler
 from chainrule.optim.lr_scheduler.cosine import CosineAnnealingLR as CosineAnnealingLR
 from chainrule.optim.lr_scheduler.exponential import ExponentialLR as ExponentialLR
@@ -16,10 +17,8 @@ from chainrule.optim.lr_scheduler.sequential import SequentialLR as SequentialLR
 from chainrule.optim.lr_scheduler.steps import MultiStepLR as MultiStepLR
 from chainrule.optim.lr_scheduler.steps import StepLR as StepLR
 
-NOT_YET = {"ChainedScheduler", "CosineAnnealingWarmRestarts", "CyclicLR", "PolynomialLR"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in NOT_YET:
-        raise NotYetError(f"optim.lr_scheduler.{name} is not there yet; LambdaLR takes any function of the epoch.")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__: Callable[[str], Any] = absent(
+    "optim.lr_scheduler",
+    "ChainedScheduler CosineAnnealingWarmRestarts CyclicLR PolynomialLR",
+    " LambdaLR takes any function of the epoch.",
+)
