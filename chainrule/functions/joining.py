@@ -33,7 +33,10 @@ def of_one_dtype(what: str, tensors: Sequence[Any]) -> list[Carrier]:
     for x in tensors:
         if not is_carrier(x):
             raise DTypeError(f"{what}: every element must be a Tensor, this one is {type(x).__name__}.")
-    dtype = functools.reduce(promote, [x.dtype for x in tensors])
+    dtypes = {x.dtype for x in tensors}
+    if len(dtypes) == 1:
+        return list(tensors)
+    dtype = functools.reduce(promote, dtypes)
     return [cast(x, dtype) for x in tensors]
 
 
@@ -46,9 +49,7 @@ def joined(what: str, tensors: Sequence[Carrier], dim: int) -> Carrier:
     for position, x in enumerate(xs):
         if not x.shape:
             raise ShapeError(f"{what}: tensor {position} has no dimension along which to join it; use stack.")
-        if len(x.shape) != len(first.shape) or any(
-            m != n for k, (m, n) in enumerate(zip(x.shape, first.shape, strict=True)) if k != axis
-        ):
+        if x.shape[:axis] != first.shape[:axis] or x.shape[axis + 1 :] != first.shape[axis + 1 :]:
             raise ShapeError(f"{what}: {first.type} and {x.type} may differ in dimension {axis} only.")
     return concatenate(xs, axis) if len(xs) > 1 else alias(first)
 

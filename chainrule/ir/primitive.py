@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import state
-from chainrule.ir.quiet import quietly
+from chainrule.ir.quiet import QUIET, after
 from chainrule.ir.types import FLOATING
 from chainrule.ir.value import Carrier, Value, next_order
 
@@ -60,7 +60,11 @@ class Primitive:
         trace = state.trace.get()
         if trace is not None:
             return trace.add(self, operands, params)
-        array = quietly(self.reference, *[operand.array for operand in operands], **params)
+        arrays = [operand.array for operand in operands]
+        try:  # `quietly`, written out: this is the path of every eager op
+            array = QUIET.context.run(self.reference, *arrays, **params)
+        except RuntimeError as error:
+            array = after(error, self.reference, arrays, params)
         if array.__class__ is not np.ndarray and array.__class__ is not tuple:
             array = np.asarray(array)
         if self.vjp is not None and state.gradients_enabled.get():

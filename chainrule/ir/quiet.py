@@ -23,17 +23,22 @@ class _Quiet(threading.local):
         self.context.run(np.seterr, all="ignore")
 
 
-_QUIET = _Quiet()
+QUIET = _Quiet()
 
 
 def quietly(function: Callable[..., Any], *inputs: Any, **params: Any) -> Any:
     """function(*inputs, **params) without floating-point warnings."""
     try:
-        return _QUIET.context.run(function, *inputs, **params)
-    except ChainruleError as error:  # the layer path is in our context, not in that one
-        raise error.at(None) from None
+        return QUIET.context.run(function, *inputs, **params)
     except RuntimeError as error:
-        if "cannot enter context" not in str(error):
-            raise
+        return after(error, function, inputs, params)
+
+
+def after(error: RuntimeError, function: Callable[..., Any], inputs: Any, params: dict[str, Any]) -> Any:
+    """What to do when the quiet run raised: place an error of ours, or run where the context was taken already."""
+    if isinstance(error, ChainruleError):  # the layer path is in our context, not in that one
+        raise error.at(None) from None
+    if "cannot enter context" not in str(error):
+        raise error
     with np.errstate(all="ignore"):
         return function(*inputs, **params)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from chainrule.ir.primitive import Primitive, Rule
 from chainrule.ir.types import BOOL, FLOATING, INTEGER, Array, DType, Shape, Type, bool_, float32, float64, promote
 from chainrule.ir.value import Carrier, Node, Value
 from chainrule.ops.creation import default_dtype, full, number, number_dtype
-from chainrule.ops.movement import broadcast_shapes, broadcast_to, fill_from
+from chainrule.ops.movement import BROADCAST_TO, broadcast_shapes, broadcast_to, fill_from
 
 Domain = tuple[float, float]
 Unary = Callable[[Carrier], Carrier]  # rows that are named before they stand are annotated with these
@@ -60,10 +61,14 @@ def _plain_pair(name: str, a: Any, b: Any) -> list[Carrier] | None:
     if kind is other and (kind is Value or kind is Node):
         if a.dtype is not b.dtype or a.weak or b.weak:
             return None
-        if a.shape == b.shape:
+        of_a, of_b = a.shape, b.shape
+        if of_a == of_b:
             return [a, b]
-        shape = broadcast_shapes(a.shape, b.shape, what=name)
-        return [broadcast_to(a, shape), broadcast_to(b, shape)]
+        shape = _shape_of_both(name, of_a, of_b)
+        return [
+            a if of_a == shape else BROADCAST_TO(a, shape=shape),
+            b if of_b == shape else BROADCAST_TO(b, shape=shape),
+        ]
     if (other is float or other is int) and (kind is Value or kind is Node):
         dtype = a.dtype
         if not a.weak and (dtype.category == FLOATING or (other is int and dtype.category == INTEGER)):
@@ -73,6 +78,11 @@ def _plain_pair(name: str, a: Any, b: Any) -> list[Carrier] | None:
         if not b.weak and (dtype.category == FLOATING or (kind is int and dtype.category == INTEGER)):
             return [number(b.shape, a, dtype), b]
     return None
+
+
+@lru_cache(maxsize=4096)
+def _shape_of_both(name: str, a: Shape, b: Shape) -> Shape:
+    return broadcast_shapes(a, b, what=name)
 
 
 def _fit(x: Any, shape: Shape, dtype: DType) -> Carrier:

@@ -75,7 +75,7 @@ def _broadcast_vjp(g: Carrier, y: Carrier, x: Carrier, *, shape: Shape) -> tuple
     return (g.sum(stretched).reshape(x.shape) if stretched else g,)
 
 
-_broadcast_to = Primitive(
+BROADCAST_TO = Primitive(
     "broadcast_to",
     _broadcast_reference,
     _infer_broadcast,
@@ -93,7 +93,7 @@ def broadcast_to(x: Carrier, shape: Shape) -> Carrier:
     if x.shape == shape:
         return x
     check_broadcast(x.shape, shape)
-    return _broadcast_to(x, shape=shape)
+    return BROADCAST_TO(x, shape=shape)
 
 
 @lru_cache(maxsize=4096)
