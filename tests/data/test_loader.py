@@ -286,5 +286,5 @@ def test_an_empty_data_set_gives_no_batches() -> None:
 def test_pytorchs_path_has_the_same_names() -> None:
     for name in ("DataLoader", "TensorDataset", "Subset", "random_split", "BatchSampler", "default_collate"):
         assert getattr(alias, name) is getattr(data, name)
-    with pytest.raises(NotYetError, match=r"utils.data.IterableDataset is not there yet"):
+    with pytest.raises(NotYetError, match=r"utils.data.IterableDataset is part of"):
         _ = alias.IterableDataset
