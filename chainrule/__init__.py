@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import Any
 
 from chainrule.compiler import compile
@@ -34,10 +35,13 @@ double = float64
 int = int32
 long = int64
 short = int16
+newaxis = None
 
 globals().update(FUNCTIONS)  # chainrule.relu, chainrule.zeros, ...: one table, no list to keep
 
-_SUBPACKAGES = ("autograd", "data", "errors", "linalg", "nn", "optim", "train", "utils")  # loaded at first use
+_SUBPACKAGES = (
+    "accelerator", "autograd", "backends", "cuda", "data", "errors", "linalg", "nn", "optim", "train", "utils",
+)  # loaded at first use  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -62,6 +66,7 @@ __all__ = [
     "custom_vjp",
     "double",
     "dtype",
+    "e",
     "enable_grad",
     "float",
     "float32",
@@ -69,6 +74,7 @@ __all__ = [
     "get_num_threads",
     "hessian",
     "hvp",
+    "inf",
     "inference_mode",
     "int",
     "int8",
@@ -79,7 +85,10 @@ __all__ = [
     "jacobian",
     "jvp",
     "long",
+    "nan",
+    "newaxis",
     "no_grad",
+    "pi",
     "set_grad_enabled",
     "set_num_threads",
     "short",

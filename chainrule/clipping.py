@@ -14,7 +14,8 @@ from chainrule.ir.errors import ArgumentError, GradientError, TracedValueError
 from chainrule.ir.origin import warn
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops.creation import default_dtype, full
-from chainrule.ops.elementwise import abs_, cast, clamp, maximum, pow_, sqrt, square
+from chainrule.ops.elementwise import abs_, clamp, maximum, pow_, sqrt, square
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import sum_
 from chainrule.tensor import Tensor
 

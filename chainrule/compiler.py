@@ -11,20 +11,22 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
-from chainrule.call_key import Key, call_key, difference
+from chainrule.call_key import Key, by_identity, call_key, difference, weakly
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError
 from chainrule.ir.graph import Graph
 from chainrule.ir.origin import user_frame
 from chainrule.ir.tree import Structure, flatten
 from chainrule.program import Program
-from chainrule.staleness import Check
-from chainrule.tracing import Tracing
+from chainrule.tracing import traced
 
 MANY_TRACES = 8  # past so many, something varies that should not
+KEPT = 16  # programs for one key, the latest
 
 
 def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = False, **speed_only: Any) -> Any:
@@ -52,15 +54,19 @@ def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = Fa
 class Compiled:
     """A compiled function. Attributes that it does not have itself are those of the function or module."""
 
-    _unobserved_ = ("_programs", "_lock", "_warned", "traces", "last")  # calls change them; a step may hold itself
+    # Calls change all of these but the function; a step may hold itself.
+    _own_ = ("_function", "_keep_grads", "_programs", "_keys_of", "_lock", "_warned", "_before", "traces", "last")
+    _unobserved_ = _own_[1:]
 
     def __init__(self, function: Callable[..., Any], keep_grads: bool) -> None:
         functools.update_wrapper(self, function, updated=())
         self._function = function
         self._keep_grads = keep_grads
         self._programs: dict[Key, list[Program]] = {}
+        self._keys_of: dict[int, tuple[Any, set[Key]]] = {}  # the keys that an object's identity stands in
         self._lock = threading.RLock()
         self._warned = False
+        self._before: Key | None = None  # of the last trace
         self.traces = 0
         self.last: Program | None = None
 
@@ -72,12 +78,21 @@ class Compiled:
         return self.last.graph
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else MethodType(self, instance)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self._function, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._own_ or name.startswith("__"):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._function, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Compiled, (self._function, self._keep_grads)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if state.trace.get() is not None:  # inside another compiled function: part of its program
@@ -89,24 +104,40 @@ class Compiled:
     def _program(self, leaves: list[Any], structure: Structure) -> Program:
         key = call_key(leaves, structure)
         programs = self._programs.setdefault(key, [])
-        stale: Check | None = None
+        stale: str | None = None
         for program in programs:
             stale = program.observations.changed()
             if stale is None and program.fits(leaves):
                 self.last = program
                 return program
-        program = Tracing(self._function, leaves, structure, self._keep_grads).program
+        program = traced(self._function, leaves, structure, self._keep_grads)
         programs.insert(0, program)
+        del programs[KEPT:]
+        self._keep_while_alive(key, leaves)
         self.traces += 1
         self.last = program
         if self.traces > MANY_TRACES and not self._warned:
             self._warn(key, stale)
+        self._before = key
         return program
 
-    def _warn(self, key: Key, stale: Check | None) -> None:
+    def _keep_while_alive(self, key: Key, leaves: list[Any]) -> None:
+        """Programs go when an object goes that stands in their key: another one may get its identity."""
+        for thing in by_identity(leaves):
+            if id(thing) not in self._keys_of:
+                self._keys_of[id(thing)] = weakly(thing, _forgetting(weakref.ref(self), id(thing))), set()
+            self._keys_of[id(thing)][1].add(key)
+
+    def _forget(self, identity: int) -> None:
+        _, keys = self._keys_of.pop(identity, (None, set()))
+        for key in keys:
+            programs = self._programs.pop(key, [])
+            if self.last in programs:
+                self.last = None
+
+    def _warn(self, key: Key, stale: str | None) -> None:
         self._warned = True
-        others = [other for other in self._programs if other != key]
-        varies = stale.label if stale is not None else difference(key, others[-1]) if others else "its surroundings"
+        varies = stale or ("its surroundings" if self._before is None else difference(key, self._before))
         frame = user_frame()
         warnings.warn_explicit(
             f"{getattr(self._function, '__name__', 'the compiled function')} was traced {self.traces} times: "
@@ -115,3 +146,14 @@ class Compiled:
             frame.f_code.co_filename if frame else "chainrule",
             frame.f_lineno if frame else 0,
         )
+
+
+def _forgetting(compiled: weakref.ref[Compiled], identity: int) -> Callable[[Any], None]:
+    """What is called when an object is gone: without a hold on the compiled function, which holds this."""
+
+    def gone(_: Any) -> None:
+        found = compiled()
+        if found is not None:
+            found._forget(identity)
+
+    return gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -43,15 +44,18 @@ class custom_vjp:
         """Gives the forward function, returning (result, residuals), and the backward function."""
         self._forward, self._backward = forward, backward
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._forward is None or self._backward is None:
             raise ArgumentError(f"custom_vjp: {self.name} has no derivative yet: call {self.name}.defvjp(...).")
+        if kwargs:
+            args = inspect.signature(self._function).bind(*args, **kwargs).args
+        self._check(args)
         with state.using(state.gradients_enabled, False):
             result, residuals = self._forward(*args)
         leaves, structure = flatten(result)
         kept, kept_structure = flatten(residuals)
         tensors = [k for k, thing in enumerate(kept) if isinstance(thing, Tensor)]
-        inputs = [arg.read() for arg in args if isinstance(arg, Tensor)]
+        inputs = [arg.read() for arg in args if is_tensor(arg)]
         needed = [kept[k].read() for k in tensors]
         plain = [None if isinstance(thing, Tensor) else thing for thing in kept]
 
@@ -67,6 +71,15 @@ class custom_vjp:
         outputs = with_derivative([leaf.read() for leaf in leaves], [*inputs, *needed], derivative)
         return unflatten(structure, [Tensor(output) for output in outputs])
 
+    def _check(self, args: tuple[Any, ...]) -> None:
+        for position, arg in enumerate(args):
+            inside = [] if isinstance(arg, Tensor) else flatten(arg)[0]
+            if any(isinstance(part, Tensor) and part.requires_grad for part in inside):
+                raise ArgumentError(
+                    f"custom_vjp: argument {position} of {self.name} is a {type(arg).__name__} with a tensor in it "
+                    "that requires a gradient, which would get none. Pass each tensor as an argument of its own."
+                )
+
     def _checked(self, flows: Any, sources: Any) -> list[Carrier | None]:
         found = list(flows) if isinstance(flows, tuple | list) else [flows]
         if len(found) != len(sources):
@@ -81,6 +94,11 @@ class custom_vjp:
                     f"for the argument {source.type}; it must have the argument's shape."
                 )
         return [None if flow is None else flow.read() for flow in found]
+
+
+def is_tensor(arg: Any) -> bool:
+    """Whether an argument takes part in the derivative: a tensor, not a number that a trace made one of."""
+    return isinstance(arg, Tensor) and not arg.read().weak
 
 
 def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, **kwargs: Any) -> Any:

@@ -9,9 +9,9 @@ from chainrule.autodiff.reverse import reachable, reverse
 from chainrule.backends import reference
 from chainrule.ir import state
 from chainrule.ir.graph import Graph
-from chainrule.ir.trace import INPUT, Trace, make_input
+from chainrule.ir.trace import INPUT, make_input
 from chainrule.ir.types import Array
-from chainrule.ir.value import Carrier, Node, Value
+from chainrule.ir.value import Carrier, Node, Value, next_order
 from chainrule.ops.control import with_derivative
 
 
@@ -29,7 +29,7 @@ def differentiable_outputs(nodes: list[Node], freed: Collection[Node]) -> list[i
 
 
 class CompiledDerivative:
-    """Runs a graph so that its outputs can be differentiated by its inputs.
+    """Runs a graph so that its outputs can be differentiated by its inputs. Made while the trace still goes on.
 
     Forward computes the outputs and whatever the backward program reads of the rest (the residuals).
     """
@@ -38,11 +38,11 @@ class CompiledDerivative:
         self.graph = graph
         self.positions = positions
         self.wanted = [k for k, node in enumerate(graph.inputs) if node.needs_grad]
-        last = max([node.order for node in (*graph.inputs, *graph.nodes)], default=0)
-        with state.using(state.trace, Trace()):
-            outputs = [graph.outputs[k] for k in positions]
-            self.cotangents = [make_input("cotangent", node.type) for node in outputs]
-            found = reverse(outputs, self.cotangents, [graph.inputs[k] for k in self.wanted])
+        last = next_order()
+        outputs = [graph.outputs[k] for k in positions]
+        self.cotangents = [make_input("cotangent", node.type) for node in outputs]
+        # Hooks of what comes from outside run when the tape is walked that goes on from there.
+        found = reverse(outputs, self.cotangents, [graph.inputs[k] for k in self.wanted], hooks_of_wanted=False)
         self.reached = [k for k in self.wanted if graph.inputs[k] in found]
         gradients = [found[graph.inputs[k]] for k in self.reached]
         self.residuals = residuals(gradients, last, set(self.cotangents))

@@ -21,8 +21,9 @@ from chainrule.ir.types import int64
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops.control import alias
 from chainrule.ops.creation import full, iota, zeros_like
-from chainrule.ops.elementwise import cast, eq
+from chainrule.ops.elementwise import eq
 from chainrule.ops.movement import concatenate
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Tensor
 
 # On and off -----------------------------------------------------------------------------------------------------------
@@ -121,6 +122,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -129,6 +131,8 @@ def grad(
 
     Raises GradientError if an output requires no gradient, or an input was not used (unless `allow_unused`, then None).
     """
+    if not only_inputs:
+        raise ArgumentError("grad: only_inputs=False is not supported; `backward` leaves gradients in all leaves.")
     if is_grads_batched:
         raise ArgumentError("grad: is_grads_batched is not supported; call grad once per cotangent.")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.backends import reference
+from chainrule.call_key import hooks_of
 from chainrule.derivative import CompiledDerivative, differentiable_outputs
 from chainrule.ir import state
 from chainrule.ir.graph import Graph
-from chainrule.ir.trace import INPUT, Trace
 from chainrule.ir.tree import Structure, unflatten
 from chainrule.ir.types import Array
 from chainrule.ir.value import Leaf, Node, Value
-from chainrule.tensor import NOT_KEPT, Buffer, Parameter, Tensor
+from chainrule.results import Delivery, Recipe
+from chainrule.tensor import Buffer, Parameter, Tensor
+from chainrule.views import root_of
 
 if TYPE_CHECKING:
     from chainrule.tracing import Tracing
@@ -28,7 +30,7 @@ class Source(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where an output of the program goes: the result, an argument's tensor, a cell, or the gradient of a leaf."""
+    """Where an output of the program goes: a result, an argument's tensor, a cell, or the gradient of a leaf."""
 
     kind: str
     thing: Any
@@ -38,47 +40,43 @@ class Program:
     """A traced function, bound to the cells that it reads and writes."""
 
     def __init__(
-        self, tracing: Tracing, outputs: list[tuple[Target, Node]], structure: Structure, constants: list[Any]
+        self, tracing: Tracing, outputs: list[tuple[Target, Node]], structure: Structure, recipes: list[Recipe]
     ) -> None:
         trace = tracing.trace
         self.observations = tracing.observations
-        self.structure, self.constants = structure, constants
+        self.structure, self.recipes = structure, recipes
         self.targets = [target for target, _ in outputs]
         self.other_gradients = tracing.other_gradients
-        self.effects = {(id(module), name): (module, name, value) for module, name, value in trace.effects}
-        self.needs_none = [(leaf, entry.was_none) for leaf, entry in self._gradients_read(tracing)]
-        sources = {node: Source("argument", position) for node, position in tracing.argument_nodes.items()}
-        sources |= {cell.input: Source("cell", cell.handle) for cell in trace.cells.values()}
-        sources |= {node: Source("array", array) for array, node in trace.constants.values()}
-        for entry in trace.gradients.values():
-            if entry.entry is not None:
-                sources[entry.entry] = Source("gradient", tracing.argument_leaves.get(entry.leaf, entry.leaf))
-        nodes = [node for _, node in outputs]
-        used = inputs_of(nodes)
-        self.inputs = [node for node in sources if node in used]
-        self.sources = [sources[node] for node in self.inputs]
-        self.cell_ids = {id(source.thing) for source in self.sources if source.kind == "cell"}
-        self.cells = [
-            (source.thing, node.type, node.needs_grad, hooks_of(node.leaf))
-            for node, source in zip(self.inputs, self.sources, strict=True)
-            if source.kind == "cell"
-        ]
-        self.graph = Graph(tuple(self.inputs), tuple(nodes), self._aliases(trace))
-        self.execute = reference.compile(self.graph)
-        self.recording = state.gradients_enabled.get()
-        self.differentiable = differentiable_outputs(nodes, trace.freed) if self.recording else []
-        self.derivative = CompiledDerivative(self.graph, self.differentiable) if self.differentiable else None
-        self.own_arguments = {position for position, leaf in enumerate(tracing.leaves) if isinstance(leaf, np.ndarray)}
-
-    @staticmethod
-    def _gradients_read(tracing: Tracing) -> list[tuple[Any, Any]]:
-        return [
-            (tracing.argument_leaves.get(entry.leaf, entry.leaf), entry)
-            for entry in tracing.trace.gradients.values()
+        self.effects = {(module, name): value for module, name, value in trace.effects}
+        self.gradients_read = [
+            (tracing.argument_leaves.get(entry.leaf, entry.leaf), entry.was)
+            for entry in trace.gradients.values()
             if entry.was_read
         ]
+        self._conditions(tracing)
+        sources = sources_of(tracing)
+        nodes = [node for _, node in outputs]
+        self.recording = state.gradients_enabled.get()
+        differentiable = differentiable_outputs(nodes, trace.freed) if self.recording else []
+        runs_again = any(getattr(node.params.get("derivative"), "bound_to_trace", False) for node in behind(nodes))
+        used = set(sources) if runs_again else behind(nodes)
+        self.inputs = [node for node in sources if node in used]
+        self.sources = [sources[node] for node in self.inputs]
+        self.graph = Graph(tuple(self.inputs), tuple(nodes), self._aliases())
+        self.execute = reference.compile(self.graph)
+        self.derivative = CompiledDerivative(self.graph, differentiable) if differentiable else None
+        self.foreign = [k for k, source in enumerate(self.sources) if is_foreign(source, tracing)]
 
-    def _aliases(self, trace: Trace) -> dict[int, int]:
+    def _conditions(self, tracing: Tracing) -> None:
+        """What must hold of tensors for this program to be the right one, besides what the key says."""
+        cells = list(tracing.trace.cells.values())
+        self.bound = tracing.bound
+        self.cells = [(c.handle, c.input.type, c.input.needs_grad, hooks_of(c.input.leaf)) for c in cells]
+        self.captured = {id(root_of(c.handle)) for c in cells}
+        self.touched = {id(root_of(c.handle)) for c in cells if c.writes or c.input.needs_grad}
+        self.written = {position for position, tensor in tracing.stand_ins.items() if tensor._writes}
+
+    def _aliases(self) -> dict[int, int]:
         """Which output overwrites which input."""
         position = {id(source.thing): k for k, source in enumerate(self.sources) if source.kind == "cell"}
         return {
@@ -87,17 +85,37 @@ class Program:
             if target.kind == "cell" and id(target.thing) in position
         }
 
+    # Whether it fits a call
+
     def fits(self, leaves: list[Any]) -> bool:
         """Whether the cells and gradients are still of the kind that the trace saw."""
         for handle, type, needs_grad, hooks in self.cells:
             carrier = handle.read()
             if carrier.type != type or carrier.needs_grad != needs_grad or hooks_of(carrier.leaf) != hooks:
                 return False
-        for leaf, was_none in self.needs_none:
-            gradient = self._leaf(leaf, leaves).gradient
-            if gradient is NOT_KEPT or (gradient is None) != was_none:
+        for leaf, was in self.gradients_read:
+            if self._leaf(leaf, leaves).gradient.__class__ is not was:
                 return False
-        return not any(id(leaf) in self.cell_ids for leaf in leaves if isinstance(leaf, Tensor) and not is_cell(leaf))
+        return self._stand_apart(leaves)
+
+    def _stand_apart(self, leaves: list[Any]) -> bool:
+        """Whether the arguments share elements with each other, and with what is captured, only where it is right."""
+        roots: dict[int, int] = {}
+        for position, leaf in enumerate(leaves):
+            if position in self.bound:
+                if leaf is not self.bound[position]:
+                    return False
+            elif isinstance(leaf, Tensor) and not isinstance(leaf, Parameter | Buffer):
+                roots[position] = id(root_of(leaf))
+                if roots[position] in (self.captured if position in self.written else self.touched):
+                    return False
+        return not any(
+            root == roots[position] and leaves[other] is not leaves[position]
+            for position in self.written & roots.keys()
+            for other, root in roots.items()
+        )
+
+    # A call
 
     @staticmethod
     def _leaf(leaf: Any, leaves: list[Any]) -> Leaf:
@@ -115,22 +133,22 @@ class Program:
             leaf = leaves[thing]
             if isinstance(leaf, Tensor):
                 return leaf.read()  # type: ignore[no-any-return]
-            if leaf.__class__ is not np.ndarray:
-                return Value(np.asarray(leaf, np.float64))
-            return Value(leaf if self.derivative is None else leaf.copy())  # the tape must not see the caller's writes
+            return Value(np.asarray(leaf) if isinstance(leaf, np.ndarray) else np.asarray(leaf, np.float64))
         if kind == "gradient":
             return self._leaf(thing, leaves).gradient.read()  # type: ignore[no-any-return]
-        return Value(thing)
+        return Value(np.asarray(thing))
 
     def run(self, leaves: list[Any]) -> Any:
         """Computes everything, then writes everything, and returns the result."""
         values = [self._value(source, leaves) for source in self.sources]
         if self.derivative is not None:
+            for k in self.foreign:  # the tape must not see the caller's writes
+                values[k] = Value(values[k].array.copy())
             carriers = self.derivative.run(values)
         else:
             carriers = [Value(array) for array in self.execute([value.array for value in values])]
-        if self.own_arguments:
-            foreign = [leaves[position] for position in self.own_arguments]
+        if self.foreign:
+            foreign = [values[k].array for k in self.foreign]
             carriers = [apart_from(carrier, foreign) for carrier in carriers]
         try:
             return self._commit(carriers, leaves)
@@ -140,41 +158,46 @@ class Program:
 
     def _commit(self, carriers: list[Value], leaves: list[Any]) -> Any:
         """Writes what the program computed. Doing it twice is doing it once."""
-        results = list(self.constants)
         with state.using(state.gradients_enabled, False):
             for target, carrier in zip(self.targets, carriers, strict=True):
-                self._deliver(target, carrier, leaves, results)
+                self._deliver(target, carrier, leaves)
             for leaf, gradient in self.other_gradients:
                 self._leaf(leaf, leaves).gradient = gradient
-        for module, name, value in self.effects.values():  # `model.eval()` inside the function holds after it
-            if vars(module).get(name) is not value:
-                setattr(module, name, value)
-        return unflatten(self.structure, results)
+        for (module, name), value in self.effects.items():  # `model.eval()` inside the function holds after it
+            if (found := module()) is not None and vars(found).get(name) is not value:
+                setattr(found, name, value)
+        delivery = Delivery(carriers, leaves, lambda leaf: self._leaf(leaf, leaves))
+        return unflatten(self.structure, [delivery.result(recipe) for recipe in self.recipes])
 
-    def _deliver(self, target: Target, carrier: Value, leaves: list[Any], results: list[Any]) -> None:
+    def _deliver(self, target: Target, carrier: Value, leaves: list[Any]) -> None:
         kind, thing = target
-        if kind == "result":
-            results[thing] = Tensor(carrier)
-        elif kind == "cell":
+        if kind == "cell":
             thing.write(carrier)
         elif kind == "argument":
             leaves[thing].write(carrier)
-        else:
-            leaf = self._leaf(thing, leaves)
-            if isinstance(leaf.gradient, Tensor):
-                leaf.gradient.write(carrier)
-            else:
-                leaf.gradient = Tensor(carrier)
+        elif kind == "gradient":
+            self._leaf(thing, leaves).gradient.write(carrier)
+        elif kind == "new gradient":
+            self._leaf(thing, leaves).gradient = Tensor(carrier)
 
 
-def hooks_of(leaf: Leaf | None) -> tuple[Any, ...]:
-    """The hooks of a leaf: they are traced with the backward pass, so other hooks need another trace."""
-    return () if leaf is None or leaf.hooks is None else tuple(leaf.hooks)
+def sources_of(tracing: Tracing) -> dict[Node, Source]:
+    """Where each input node of a trace comes from."""
+    trace = tracing.trace
+    sources = {node: Source("argument", position) for node, position in tracing.argument_nodes.items()}
+    sources |= {cell.input: Source("cell", cell.handle) for cell in trace.cells.values()}
+    sources |= {node: Source("array", array) for array, node in trace.constants.values()}
+    for entry in trace.gradients.values():
+        if entry.entry is not None:
+            sources[entry.entry] = Source("gradient", tracing.argument_leaves.get(entry.leaf, entry.leaf))
+    return sources
 
 
-def is_cell(tensor: Tensor) -> bool:
-    """Whether a tensor passed as an argument is read by handle anyway."""
-    return isinstance(tensor, Parameter | Buffer)
+def is_foreign(source: Source, tracing: Tracing) -> bool:
+    """Whether an input is an array of the user's, who may write to it after the call."""
+    if source.kind == "argument":
+        return isinstance(tracing.leaves[source.thing], np.ndarray)
+    return source.kind == "array" and id(source.thing) in tracing.trace.foreign
 
 
 def apart_from(carrier: Value, foreign: list[Array]) -> Value:
@@ -185,17 +208,13 @@ def apart_from(carrier: Value, foreign: list[Array]) -> Value:
     return carrier
 
 
-def inputs_of(nodes: list[Node]) -> set[Node]:
-    """The inputs that nodes depend on."""
-    found: set[Node] = set()
+def behind(nodes: list[Node]) -> set[Node]:
+    """The nodes that nodes depend on, and they themselves."""
     seen: set[Node] = set()
     stack = list(nodes)
     while stack:
         node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.primitive is INPUT:
-            found.add(node)
-        stack.extend(node.inputs)
-    return found
+        if node not in seen:
+            seen.add(node)
+            stack.extend(node.inputs)
+    return seen

@@ -10,45 +10,74 @@ when that count has moved; the rest is compared at every call.
 
 from __future__ import annotations
 
-import dis
+import array
+import builtins
+import functools
+import itertools
+import pickle
+import random
 import sys
-from collections.abc import Callable, Iterable
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from chainrule.checks import (
+    SCALARS,
+    Check,
+    Closure,
+    Elements,
+    Entries,
+    Globals,
+    Numbers,
+    Result,
+    Scope,
+    Slots,
+    contents,
+    remaining,
+)
+from chainrule.code_names import Names, names_in
 from chainrule.ir import state
 from chainrule.ir.origin import is_ours
-from chainrule.ir.types import DType
 from chainrule.tensor import Tensor
 
-SCALARS = (bool, int, float, complex, str, bytes, type(None), DType, range, slice, np.generic)
-CONTAINERS = (dict, list, tuple, set, frozenset)
-MISSING = object()
-Read = Callable[[], Any]
+# Who loads one of these may read any attribute, whatever names the code spells out.
+READS_BY_NAME = {"getattr", "hasattr", "vars", "dir", "__dict__", "eval", "exec", "globals", "attrgetter", "asdict",
+                 "astuple", "fields", "copy", "deepcopy"}  # fmt: skip
+READS_NOTHING = {"builtins", "abc", "typing", "types", "argparse"}  # base classes from there ask for no attribute
+BOOKKEEPING = {  # what Python writes into classes for itself, some of it late
+    "__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__annotate__", "__annotations_cache__",
+    "__slots__", "__qualname__", "__dataclass_fields__", "__dataclass_params__", "__match_args__",
+    "__static_attributes__", "__firstlineno__", "_abc_impl", "__abstractmethods__", "__parameters__", "__orig_bases__",
+}  # fmt: skip
 
 
-class Check:
-    """One observed value: where it is read, what it was, and what to call it."""
-
-    __slots__ = ("expected", "label", "read")
-
-    def __init__(self, read: Read, expected: Any, label: str) -> None:
-        self.read = read
-        self.expected = expected
-        self.label = label
-
-    def holds(self) -> bool:
-        """Whether the value is still the same."""
-        return same(self.read(), self.expected)
+def random_sources() -> tuple[type, ...]:
+    """The classes of random numbers that are not ours; those of NumPy only if the program has loaded them."""
+    if "numpy.random" not in sys.modules:
+        return (random.Random,)
+    return (random.Random, np.random.Generator, np.random.RandomState)
 
 
-def same(now: Any, before: Any) -> bool:
-    """Equal and of one type for plain values, the same object for all others."""
-    if now is before:
-        return True
-    return type(now) is type(before) and isinstance(now, SCALARS) and bool(now == before)
+class Asked:
+    """The attributes that the code found so far asks for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.any = False  # it may ask for any, by a name that it computes
+
+    def ask(self, names: Names) -> None:
+        """Adds those of one more function."""
+        self.names |= names.attributes
+        self.any |= not READS_BY_NAME.isdisjoint(names.attributes | names.globals)
+
+    def matters(self, name: str) -> bool:
+        """Whether an attribute may be read."""
+        return self.any or name in self.names
 
 
 class Observations:
@@ -57,172 +86,244 @@ class Observations:
     def __init__(self) -> None:
         self.always: list[Check] = []
         self.counted: list[Check] = []
-        self.late: list[Any] = []  # optimisers: the trace itself makes their slots, so they are looked at after it
         self._version = state.version()
-        self._seen: set[int] = set()
+        self._late: list[tuple[Any, str]] = []  # dicts of optimisers: the trace itself fills them
+        self._traced = False
+        self._pending: list[tuple[Any, str, bool]] = []  # a value, what to call it, whether its owner counts writes
+        self._scopes: list[Scope] = []
+        self._asked = Asked()
         self._classes: set[type] = set()
-        self._kept: list[Any] = []  # holds what is identified by id
+        self._seen: dict[int, Any] = {}  # held while it is looked at: it goes by identity
 
-    def changed(self) -> Check | None:
-        """The first check that fails, None if everything is as it was."""
+    def changed(self) -> str | None:
+        """What has changed, in words; None if everything is as it was."""
         for check in self.always:
-            if not check.holds():
-                return check
+            what = check.changed()
+            if what is not None:
+                return what
         version = state.version()
         if version != self._version:
             for check in self.counted:
-                if not check.holds():
-                    return check
+                what = check.changed()
+                if what is not None:
+                    return what
             self._version = version
         return None
 
-    def finish(self) -> None:
-        """Looks at what had to wait for the end of the trace."""
-        for thing in self.late:
-            self._attributes(thing, type(thing).__name__, self.counted)
-        self.late = []
-        self._version = state.version()
+    def finish(self, read_as_inputs: Collection[int]) -> None:
+        """Looks at what had to wait for the end of the trace. read_as_inputs: ids of arrays that every call reads."""
+        self._traced = True
+        late, self._late, self._scopes = self._late, [], []
+        for mapping, label in late:
+            self._mapping(mapping, label, True)
+        self._look()
+        self.always = [c for c in self.always if not (isinstance(c, Numbers) and id(c.array) in read_as_inputs)]
+        self._seen = {}
+
+    def observe(self, thing: Any, label: str) -> None:
+        """Everything that a value, often a function, can see. The value itself is not kept alive if that can be."""
+        self._pending.append((thing, label, False))
+        self._look()
 
     # Finding what there is to check
 
-    def function(self, function: Any) -> None:
-        """Everything that a callable can see."""
-        if isinstance(function, MethodType):
-            self.thing(function.__self__, "self", self.always)
-            function = function.__func__
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is not None and not isinstance(function, FunctionType):
-            self.thing(wrapped, "function", self.always)
-        if not isinstance(function, FunctionType):
-            self.thing(function, getattr(function, "__name__", "function"), self.always)
-            return
-        if id(function) in self._seen or is_ours(function.__module__ or ""):
-            return
-        self._remember(function)
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._observe(lambda cell=cell: _cell_contents(cell), f"{name} (closure)", self.always)  # type: ignore[misc]
-        for name in global_names(function.__code__):
-            if name in function.__globals__:
-                read = lambda scope=function.__globals__, name=name: scope.get(name, MISSING)
-                self._observe(read, f"{name} (global)", self.always, attributes_named(function.__code__))
-        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self.thing(default, "default argument", self.always)
+    def _look(self) -> None:
+        """Follows what was found, until nothing new turns up; names found late can matter in scopes met early."""
+        while True:
+            while self._pending:
+                self._value(*self._pending.pop())
+            for scope in self._scopes:
+                found = scope.discover()
+                self._pending += [(value, f"{scope.label}.{name}", name in scope.tables) for name, value in found]
+            if not self._pending:
+                return
 
-    def _observe(self, read: Read, label: str, checks: list[Check], names: Iterable[str] = ()) -> None:
-        value = read()
-        if isinstance(value, ModuleType):
-            self._module(value, names)
-            return
-        checks.append(Check(read, value, label))
-        self.thing(value, label, checks)
+    def _follow(self, label: str, *values: Any) -> None:
+        self._pending += [(value, label, False) for value in values]
 
-    def _module(self, module: ModuleType, names: Iterable[str]) -> None:
-        """A Python module of the user's: the names in it that the code may load from it."""
-        if is_library(module.__name__) or id(module) in self._seen:
-            return
-        self._remember(module)
-        for name in names:
-            if name in vars(module):
-                read = lambda name=name: vars(module).get(name, MISSING)
-                self._observe(read, f"{module.__name__}.{name}", self.always)
-
-    def thing(self, value: Any, label: str, checks: list[Check]) -> None:
+    def _value(self, value: Any, label: str, counted: bool) -> None:
         """What lies inside a value."""
-        if isinstance(value, (*SCALARS, Tensor, np.ndarray, BuiltinFunctionType)):
+        if isinstance(value, (*SCALARS, Tensor)) or id(value) in self._seen:
             return
         if getattr(type(value), "_never_traced_", False):  # refuses to be used in a trace, and changes all the time
             return
-        if id(value) in self._seen:
-            return
-        if isinstance(value, FunctionType | MethodType):
-            self.function(value)
-            return
-        self._remember(value)
-        if isinstance(value, dict):
-            self._contents(value, label, checks)
-        elif isinstance(value, CONTAINERS):
-            self._elements(value, label, checks)
+        self._seen[id(value)] = value
+        if isinstance(value, FunctionType):
+            self._function(value)
+        elif isinstance(value, ModuleType):
+            self._module(value)
         elif isinstance(value, type):
             self._class(value)
-        elif getattr(type(value), "_slots_appear_while_tracing_", False):
-            self.late.append(value)
-        elif hasattr(value, "__dict__"):
-            counted = getattr(type(value), "_bumps_version_", False)
-            self._attributes(value, label, self.counted if counted else self.always)
+        elif isinstance(value, np.ndarray):
+            self.always.append(Numbers(value, label))
+        elif isinstance(value, dict):
+            self._mapping(value, label, counted)
+            self._object(value, label)
+        elif not self._wrapper(value, label) and not self._random(value, label):
+            self._container(value, label, counted)
+            self._object(value, label)
 
-    def _remember(self, value: Any) -> None:
-        self._seen.add(id(value))
-        self._kept.append(value)
+    def _mapping(self, mapping: dict[Any, Any], label: str, counted: bool) -> None:
+        kind = type(mapping)
+        if not self._traced and getattr(kind, "_filled_while_tracing_", False):
+            self._late.append((mapping, label))
+            return
+        counts = counted or getattr(kind, "_bumps_version_", False)
+        (self.counted if counts else self.always).append(Entries(mapping, label))
+        self._pending += [(value, f"{label}[{key!r}]", False) for key, value in list(dict.items(mapping))]
 
-    def _contents(self, mapping: dict[Any, Any], label: str, checks: list[Check]) -> None:
-        checks.append(_Keys(mapping, label))
-        for key, value in list(dict.items(mapping)):  # an optimiser's group shows floats; what it holds are cells
-            read = lambda key=key: dict.get(mapping, key, MISSING)
-            checks.append(Check(read, value, f"{label}[{key!r}]"))
-            self.thing(value, f"{label}[{key!r}]", checks)
+    def _container(self, value: Any, label: str, counted: bool) -> None:
+        if isinstance(value, list | set | deque):
+            (self.counted if counted else self.always).append(Elements(value, label))
+        if isinstance(value, list | set | deque | tuple | frozenset):
+            self._pending += [(part, f"{label}[{k}]", False) for k, part in enumerate(list(value))]
+        elif isinstance(value, types.MappingProxyType):
+            self.always.append(Result(lambda: tuple(value.items()), label))
+            self._follow(label, *value.values())
+        elif isinstance(value, bytearray | array.array):
+            self.always.append(Result(lambda: bytes(value), label))
+        elif isinstance(value, itertools.count):
+            self.always.append(Result(lambda: repr(value), label))
+        elif isinstance(value, Iterator):
+            self.always.append(Result(lambda: remaining(value), label))
 
-    def _elements(self, sequence: Any, label: str, checks: list[Check]) -> None:
-        if isinstance(sequence, list | set):
-            checks.append(_Elements(sequence, label))
-        for position, value in enumerate(list(sequence)):
-            self.thing(value, f"{label}[{position}]", checks)
+    def _wrapper(self, value: Any, label: str) -> bool:
+        """Follows what is around a function or another value."""
+        if isinstance(value, MethodType):
+            self._follow("self", value.__self__)
+            self._follow(label, value.__func__)
+        elif isinstance(value, functools.partial | functools.partialmethod):
+            self._follow(label, value.func, value.args, value.keywords)
+        elif isinstance(value, staticmethod | classmethod):
+            self._follow(label, value.__func__)
+        elif isinstance(value, property):
+            self._follow(label, value.fget)
+        elif isinstance(value, functools.cached_property):
+            self._follow(label, value.func)
+        elif isinstance(value, weakref.ReferenceType):
+            self.always.append(Result(value, label))
+            self._follow(label, value())
+        elif isinstance(value, BuiltinFunctionType):
+            if not isinstance(value.__self__, ModuleType):
+                self._follow(label, value.__self__)
+        else:
+            return False
+        return True
 
-    def _attributes(self, thing: Any, label: str, checks: list[Check]) -> None:
-        for name, value in list(vars(thing).items()):
-            if name in getattr(type(thing), "_unobserved_", ()):
-                continue
-            read = lambda name=name: vars(thing).get(name, MISSING)
-            checks.append(Check(read, value, f"{label}.{name}"))
-            plain = isinstance(value, CONTAINERS) and name not in getattr(type(thing), "_counted_tables_", ())
-            self.thing(value, f"{label}.{name}", self.always if plain else checks)  # a list does not count its writes
-        checks.append(_Keys(vars(thing), label))
-        self._class(type(thing))
+    def _random(self, value: Any, label: str) -> bool:
+        """A source of random numbers that are not ours: who draws from it while tracing is traced at every call."""
+        if not isinstance(value, random_sources()):
+            return False
+        self.always.append(Result(lambda: random_state(value), f"the state of {type(value).__name__}, {label}"))
+        return True
+
+    def _object(self, value: Any, label: str) -> None:
+        """The attributes of an object, and its class."""
+        kind = type(value)
+        if isinstance(getattr(value, "__dict__", None), dict):
+            tables = getattr(kind, "_counted_tables_", ())
+            scope = Scope(attributes_of(value), self._matters_in_instance(kind), label, tables)
+            (self.counted if getattr(kind, "_bumps_version_", False) else self.always).append(scope)
+            self._scopes.append(scope)
+        if not is_library(kind.__module__):
+            slots = Slots(value, label)
+            if slots.expected:
+                self.always.append(slots)
+                self._follow(label, *slots.expected.values())
+        self._class(kind)
+
+    def _matters_in_instance(self, kind: type) -> Callable[[str], bool]:
+        """Which attributes of an instance may be read: all, if a class from a library that we do not know reads it."""
+        hidden = getattr(kind, "_unobserved_", ())
+        known: set[str] = set()
+        for base in kind.__mro__:
+            if is_library(base.__module__) and base.__module__ not in READS_NOTHING:
+                if "_reads_" not in vars(base):
+                    return lambda name: name not in hidden
+                known.update(vars(base)["_reads_"])
+        asked = self._asked  # not self, which would be held by what it holds
+        return lambda name: name not in hidden and (name in known or asked.matters(name))
 
     def _class(self, kind: type) -> None:
-        """The user's classes: their plain attributes and the functions that they define."""
+        """The user's classes: what the code may load from them."""
+        asked = self._asked
+        theirs = [base for base in kind.__mro__ if is_library(base.__module__)]
+
+        def matters(name: str) -> bool:
+            if name in BOOKKEEPING:
+                return False
+            special = name.startswith("__") and name.endswith("__")
+            return special or asked.matters(name) or any(name in vars(base) for base in theirs)
+
         for base in kind.__mro__:
-            if is_library(base.__module__) or base in self._classes:
-                continue
-            self._classes.add(base)
-            for name, value in list(vars(base).items()):
-                inner = getattr(value, "__func__", value)
-                if isinstance(inner, FunctionType):
-                    self.function(inner)
-                elif isinstance(value, SCALARS) and not name.startswith("__"):
-                    read = lambda base=base, name=name: vars(base).get(name, MISSING)
-                    self.always.append(Check(read, value, f"{base.__name__}.{name}"))
+            if base not in theirs and base not in self._classes:
+                self._classes.add(base)
+                scope = Scope(lambda base=base: vars(base), matters, base.__name__)  # type: ignore[misc]
+                self.always.append(scope)
+                self._scopes.append(scope)
+
+    def _module(self, module: ModuleType) -> None:
+        """A Python module: the names in it that the code may load."""
+        if module is np:
+            read = lambda: {"random": sys.modules.get("numpy.random")}  # NumPy loads it at first use
+            self._scopes.append(Scope(read, self._asked.names.__contains__, "numpy"))
+            return
+        draws = module.__name__ in ("random", "numpy.random")
+        if is_library(module.__name__) and not draws:
+            return
+        matters = self._asked.names.__contains__ if draws else self._asked.matters
+        scope = Scope(lambda: vars(module), matters, module.__name__)
+        self.always.append(scope)
+        self._scopes.append(scope)
+
+    def _function(self, function: FunctionType) -> None:
+        """What a function's code can load."""
+        self._follow("default argument", *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        self._follow("closure", *map(contents, function.__closure__ or ()))
+        if is_ours(function.__module__ or ""):
+            return
+        if function.__closure__:
+            self.always.append(Closure(function))
+        self._follow(function.__name__, vars(function))
+        scope = function.__globals__
+        if is_library(scope.get("__name__", "")):
+            return
+        names = names_in(function.__code__)
+        self._asked.ask(names)
+        loaded = Globals(scope, [name for name in sorted(names.globals) if name in scope or not is_builtin(name)])
+        self.always.append(loaded)
+        for name, value in loaded.expected:
+            self._follow(f"{name} (global)", value)
+        self._follow("import", *imported(names.imports, scope.get("__package__")))
 
 
-class _Keys(Check):
-    """The keys of a dict."""
-
-    __slots__ = ()
-
-    def __init__(self, mapping: dict[Any, Any], label: str) -> None:
-        super().__init__(lambda: mapping, list(mapping), f"the names in {label}")
-
-    def holds(self) -> bool:
-        return bool(list(self.read()) == self.expected)
-
-
-class _Elements(Check):
-    """The elements of a list or a set."""
-
-    __slots__ = ()
-
-    def __init__(self, sequence: Any, label: str) -> None:
-        super().__init__(lambda: sequence, list(sequence), f"the contents of {label}")
-
-    def holds(self) -> bool:
-        now = list(self.read())
-        return len(now) == len(self.expected) and all(map(same, now, self.expected))
-
-
-def _cell_contents(cell: Any) -> Any:
+def attributes_of(thing: Any) -> Callable[[], dict[str, Any]]:
+    """Reads the attributes of an object without keeping it alive, where that is possible."""
     try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return MISSING
+        reference = weakref.ref(thing)
+    except TypeError:
+        return lambda: vars(thing)
+    return lambda: getattr(reference(), "__dict__", {})
+
+
+def random_state(source: Any) -> int:
+    """A number that changes with every draw from a source of random numbers."""
+    if isinstance(source, random.Random):
+        return hash(source.getstate())
+    found = source.bit_generator.state if type(source).__name__ == "Generator" else source.get_state()
+    return hash(pickle.dumps(found))
+
+
+def is_builtin(name: str) -> bool:
+    """Whether Python itself has a name for it, which a global may hide; that it comes to do so is not watched."""
+    return hasattr(builtins, name)
+
+
+def imported(names: Collection[str], package: Any) -> list[ModuleType]:
+    """The modules that import statements inside functions name."""
+    absolute = {".".join(name.split(".")[:k]) for name in names for k in range(1, name.count(".") + 2)}
+    relative = {f"{package}.{name}".rstrip(".") for name in names} if package else set()
+    return [sys.modules[name] for name in sorted(absolute | relative) if name in sys.modules]
 
 
 def is_library(module_name: object) -> bool:
@@ -231,21 +332,3 @@ def is_library(module_name: object) -> bool:
         return module_name is not None
     root = module_name.partition(".")[0]
     return is_ours(module_name) or root == "numpy" or (root in sys.stdlib_module_names and root != "__main__")
-
-
-def global_names(code: CodeType) -> list[str]:
-    """The globals that a code object, and those nested in it, load."""
-    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names.update(global_names(constant))
-    return sorted(names)
-
-
-def attributes_named(code: CodeType) -> list[str]:
-    """The attribute names that a code object, and those nested in it, load."""
-    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_ATTR", "LOAD_METHOD")}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names.update(attributes_named(constant))
-    return sorted(names)

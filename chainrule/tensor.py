@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from chainrule.ir.errors import ArgumentError, GradientError, GradientNotKeptErr
 from chainrule.ir.trace import Ended, Trace, leaked
 from chainrule.ir.types import DType, dtype_of
 from chainrule.ir.value import Carrier, Leaf, Node, Value
-from chainrule.ops import elementwise
+from chainrule.ops import promotion
 from chainrule.ops.control import detach
 from chainrule.views import Detached, View, ViewRule, contiguous_strides
 
@@ -36,7 +37,9 @@ class Tensor:
 
     is_scalar_cell = False  # a number in an optimiser's settings: reads as a float
 
-    def __init__(self, carrier: Carrier) -> None:
+    def __init__(self, carrier: Carrier = None, *sizes: int) -> None:
+        if carrier.__class__ is not Value and carrier.__class__ is not Node:
+            carrier = self.from_data(carrier, sizes)  # Tensor([1, 2]), Tensor(2, 3): see functions/legacy.py
         self._carrier = carrier
         self._leaf: Leaf | None = None
         self._view: View | None = None
@@ -67,8 +70,9 @@ class Tensor:
     def _follow_base(self, view: View) -> None:
         """Computes the view again if its base was written since."""
         trace = state.trace.get()
-        if trace is not None and self._carrier.__class__ is Value:  # a view from outside: written in this trace?
-            if view.base._version() != view.base._version_outside():
+        if trace is not None and self._carrier.__class__ is Value:  # a view from outside
+            written = view.base._version() != view.base._version_outside()
+            if written or (self._carrier.primitive is not None and self._carrier.leaf is None):  # or on the tape
                 trace.cell(self).current = self._view_of_base(view)
             return
         version = view.base._version()
@@ -126,7 +130,7 @@ class Tensor:
                     f"{what}: a result of {carrier.dtype.name} cannot be stored in a tensor of {held.dtype.name}. "
                     f"Use the operation that returns a new tensor, or `x = x.to(chainrule.{carrier.dtype.name})` first."
                 )
-            carrier = elementwise.cast(carrier, held.dtype)
+            carrier = promotion.cast(carrier, held.dtype)
         self.check_writable(what)
         self.write(carrier)
         return self
@@ -174,14 +178,22 @@ class Tensor:
 
     # What is known of it ----------------------------------------------------------------------------------------------
 
+    def _enter_trace(self) -> None:
+        """Of what a trace asks the type, that type must still be the same at the next call."""
+        trace = state.trace.get()
+        if trace is not None and self._carrier.__class__ is Value:
+            trace.cell(self)
+
     @property
     def shape(self) -> Size:
+        self._enter_trace()
         return Size(self._carrier.shape if self._view is None else self.read().shape)
 
     @property
     def dtype(self) -> DType:
         if self._carrier.__class__ is Ended:
             raise leaked(self._carrier)
+        self._enter_trace()
         dtype: DType = self._carrier.dtype
         return dtype
 
@@ -205,14 +217,19 @@ class Tensor:
         if flag and not carrier.dtype.is_floating_point:
             raise GradientError(f"only floating tensors can require a gradient; this one is {carrier.dtype.name}.")
         state.bump_version()
-        self._leaf = (self._leaf or Leaf()) if flag else None
+        if flag:
+            self._leaf = self._leaf or Leaf()  # who no longer requires a gradient still has the one that it had
+        leaf = self._leaf if flag else None
         if carrier.__class__ is Value:
-            self._carrier = Value(carrier.array, needs_grad=bool(flag), leaf=self._leaf)
+            self._carrier = Value(carrier.array, needs_grad=bool(flag), leaf=leaf)
+            return self
+        source = detach(carrier)
+        node = Node(source.primitive, source.inputs, source.params, source.type, source.origin, flag, False, leaf)
+        trace = state.trace.get()
+        if trace is not None and self._carrier.__class__ is Value:
+            trace.require_grad(self, node)
         else:
-            node = detach(carrier)
-            self._carrier = Node(
-                node.primitive, node.inputs, node.params, node.type, node.origin, flag, False, self._leaf
-            )
+            self._carrier = node
         return self
 
     @property
@@ -234,11 +251,11 @@ class Tensor:
         if leaf is None:
             return None
         trace = state.trace.get()
-        if trace is not None and self._carrier.__class__ is Value:
-            return read_gradient(trace, leaf)
-        if leaf.gradient is NOT_KEPT:
+        gradient: Tensor | NotKept | None = leaf.gradient
+        if trace is not None and (self._carrier.__class__ is Value or leaf in trace.leaves):
+            gradient = read_gradient(trace, leaf)
+        if isinstance(gradient, NotKept):
             raise not_kept()
-        gradient: Tensor | None = leaf.gradient
         return gradient
 
     @grad.setter
@@ -255,7 +272,7 @@ class Tensor:
                 return
             self._leaf = Leaf()  # PyTorch allows a gradient beside a tensor that does not require one
         trace = state.trace.get()
-        if trace is not None and self._carrier.__class__ is Value:
+        if trace is not None and (self._carrier.__class__ is Value or self._leaf in trace.leaves):
             trace.gradient(self._leaf).current = gradient
         else:
             self._leaf.gradient = gradient
@@ -308,17 +325,17 @@ class Size(tuple[int, ...]):
         return f"chainrule.Size({list(self)})"
 
 
-def read_gradient(trace: Trace, leaf: Leaf) -> Tensor | None:
+def read_gradient(trace: Trace, leaf: Leaf) -> Tensor | NotKept | None:
     """`.grad` of a leaf from outside, inside a trace."""
     known = id(leaf) in trace.gradients
     entry = trace.gradient(leaf)
     if not known:
+        entry.was_read, entry.was = True, leaf.gradient.__class__
         if leaf.gradient is NOT_KEPT:
-            raise not_kept()
-        entry.was_read, entry.was_none = True, leaf.gradient is None
-        if leaf.gradient is not None:
-            entry.current = Tensor(trace.gradient_input(entry))
-    current: Tensor | None = entry.current
+            entry.current = NOT_KEPT
+        elif leaf.gradient is not None:
+            entry.current = entry.original = Tensor(trace.gradient_input(entry))
+    current: Tensor | NotKept | None = entry.current
     return current
 
 
@@ -340,6 +357,7 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         super().__init__(initial_value(data))
+        note_made(self)
         if requires_grad:
             self.requires_grad_(True)
 
@@ -357,6 +375,7 @@ class Buffer(Tensor):
 
     def __init__(self, data: Any = None, persistent: bool = True) -> None:
         super().__init__(initial_value(data))
+        note_made(self)
         self.persistent = persistent
 
 
@@ -369,6 +388,13 @@ class ScalarCell(Buffer):
 
     def __init__(self, number: float) -> None:
         super().__init__(Tensor(Value(np.asarray(number, np.float64))))
+
+
+def note_made(cell: Tensor) -> None:
+    """Tells the trace that is going on of a cell that is constructed in it."""
+    trace = state.trace.get()
+    if trace is not None:
+        trace.made[id(cell)] = ref(cell)
 
 
 def initial_value(data: Any) -> Value:
@@ -385,6 +411,9 @@ def from_array(array: Any, dtype: DType | None = None) -> Tensor:
     """A Tensor on a copy of array-like data, in aligned memory of its own."""
     source = np.asarray(array)
     wanted = dtype or dtype_of(source.dtype)
+    trace = state.trace.get()
+    if trace is not None and source is array:
+        return Tensor(promotion.cast(trace.lift_foreign(source), wanted))
     return Tensor(constant(aligned_copy(source, wanted)))
 
 

@@ -131,6 +131,13 @@ class Indexed:
         return tuple(self.key.strides(strides))
 
 
+def root_of(handle: Any) -> Any:
+    """The handle that a view is a view of in the end; a handle that is no view itself."""
+    while handle._view is not None:
+        handle = handle._view.base
+    return handle
+
+
 def contiguous_strides(shape: Shape) -> Strides:
     """The strides of a tensor whose elements lie in row order."""
     result, step = [], 1

@@ -23,6 +23,7 @@ def reverse(
     *,
     create_graph: bool = False,
     keep_tape: bool = True,
+    hooks_of_wanted: bool = True,
 ) -> dict[Carrier, Carrier]:
     """The cotangents of `wanted` carriers (None: of every leaf); missing where nothing flows.
 
@@ -42,7 +43,7 @@ def reverse(
             if g is None:
                 continue
             leaf = carrier.leaf
-            if leaf is not None and leaf.hooks:
+            if leaf is not None and leaf.hooks and (hooks_of_wanted or keep is None or carrier not in keep):
                 g = _hooked(leaf.hooks, g)
             if (leaf is not None and leaf.kept) if keep is None else carrier in keep:
                 kept[carrier] = g

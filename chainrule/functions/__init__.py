@@ -21,12 +21,14 @@ from chainrule.functions import (
     gradient,
     indexing,
     joining,
+    legacy,
     norms,
     not_yet,
     ordering,
     parts,
     random,
     reduction,
+    settings,
     shape,
     text,
 )
@@ -36,7 +38,8 @@ from chainrule.tensor import Tensor
 
 FAMILIES = (
     arithmetic, attributes, casting, comparison, contraction, conversion, elementwise, factories, filled, filling,
-    generator, gradient, indexing, joining, norms, not_yet, ordering, parts, random, reduction, shape, text,
+    generator, gradient, indexing, joining, legacy, norms, not_yet, ordering, parts, random, reduction,
+    settings, shape, text,
 )  # fmt: skip
 
 for name, method in METHODS.items():

@@ -14,11 +14,13 @@ from chainrule.ir.errors import ArgumentError, DTypeError
 from chainrule.ir.types import BOOL, FLOATING, float64
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
+from chainrule.ops import promotion
 from chainrule.ops.contraction import matmul
 from chainrule.ops.control import alias
 from chainrule.ops.creation import number_dtype
-from chainrule.ops.elementwise import cast, where
+from chainrule.ops.elementwise import where
 from chainrule.ops.movement import concatenate
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import logsumexp
 from chainrule.tensor import Tensor
 
@@ -58,40 +60,40 @@ def float_power(a: Any, b: Any) -> Carrier:
 
 def logaddexp(a: Carrier, b: Carrier) -> Carrier:
     """log(e^a + e^b), without overflow."""
-    x, y = ops.operands("logaddexp", ops.floating(a), ops.floating(b))
+    x, y = promotion.operands("logaddexp", promotion.floating(a), promotion.floating(b))
     return logsumexp(concatenate([x.reshape((1, *x.shape)), y.reshape((1, *y.shape))], 0), (0,))
 
 
 def xlogy(a: Any, b: Any) -> Carrier:
     """a log(b), and 0 where a is 0 (unless b is NaN)."""
-    x, y = ops.operands("xlogy", a, b)
-    x, y = ops.floating(x), ops.floating(y)
+    x, y = promotion.operands("xlogy", a, b)
+    x, y = promotion.floating(x), promotion.floating(y)
     nothing = ops.logical_and(ops.eq(x, 0), ops.logical_not(ops.isnan(y)))
     return where(nothing, 0.0, ops.mul(x, ops.log(where(nothing, 1.0, y))))
 
 
 def fmax(a: Any, b: Any) -> Carrier:
     """The larger of a and b, ignoring NaN."""
-    x, y = ops.operands("fmax", a, b)
+    x, y = promotion.operands("fmax", a, b)
     return where(ops.logical_or(ops.ge(x, y), ops.isnan(y)), x, y)
 
 
 def copysign(a: Any, b: Any) -> Carrier:
     """|a| with the sign of b."""
-    x, y = ops.operands("copysign", a, b)
-    size = ops.abs_(ops.floating(x))
+    x, y = promotion.operands("copysign", a, b)
+    size = ops.abs_(promotion.floating(x))
     return where(signbit(y), -size, size)
 
 
 def heaviside(a: Any, b: Any) -> Carrier:
     """0 below 0, 1 above, b at 0."""
-    x, y = ops.operands("heaviside", a, b)
+    x, y = promotion.operands("heaviside", a, b)
     return where(ops.eq(x, 0), y, cast(ops.gt(x, 0), x.dtype))
 
 
 def hypot(a: Any, b: Any) -> Carrier:
     """sqrt(a^2 + b^2), without overflow; its derivative at (0, 0) is 0."""
-    x, y = ops.operands("hypot", a, b)
+    x, y = promotion.operands("hypot", a, b)
     size = ops.maximum(ops.abs_(x), ops.abs_(y))
     scale = where(ops.logical_and(ops.gt(size, 0), ops.ne(size, math.inf)), size, 1.0)
     total = ops.square(x / scale) + ops.square(y / scale)
@@ -138,7 +140,7 @@ def scaled(what: str, alpha: Any, x: Any, dtype_category: int) -> Any:
 
 
 def _category(a: Any, b: Any) -> int:
-    return ops.result_dtype(a, b).category
+    return promotion.result_dtype(a, b).category
 
 
 @function("add", method=True, in_place_too=True, tensor_first=False)
@@ -176,7 +178,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Carrier:
         return floor_divide(input, other)
     if rounding_mode != "trunc":
         raise ArgumentError(f'div: rounding_mode must be None, "trunc" or "floor", not {rounding_mode!r}.')
-    return cast(ops.trunc(ops.div(input, other)), ops.result_dtype(input, other))
+    return cast(ops.trunc(ops.div(input, other)), promotion.result_dtype(input, other))
 
 
 # Python's operators ---------------------------------------------------------------------------------------------------

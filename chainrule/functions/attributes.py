@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from chainrule.functions.conversion import to_bool
 from chainrule.functions.device import CPU, device
-from chainrule.functions.table import FUNCTIONS, METHODS, as_handle, needs_tensor, on_handle
+from chainrule.functions.table import FUNCTIONS, METHODS, needs_tensor, on_handle
 from chainrule.ir import state
 from chainrule.ir.errors import DTypeError, NotYetError, ShapeError
 from chainrule.ir.types import (
-    BOOL,
     FLOATING,
     Type,
 )
@@ -81,38 +81,74 @@ def type_of(x: Tensor) -> Type:
     return found
 
 
-METHODS.update(
-    size=size,
-    dim=lambda self: len(self.shape),
-    ndimension=lambda self: len(self.shape),
-    nelement=numel,
-    element_size=lambda self: self.dtype.itemsize,
-    is_floating_point=lambda self: self.dtype.is_floating_point,
-    is_complex=lambda self: False,
-    is_signed=lambda self: self.dtype.numpy.kind != "u" and self.dtype.category != BOOL,
-    is_same_size=lambda self, other: self.shape == other.shape,
-    is_inference=lambda self: False,
-    is_shared=lambda self: False,
-    is_pinned=lambda self: False,
-    get_device=lambda self: -1,
-    ndim=property(lambda self: len(self.shape)),
-    itemsize=property(lambda self: self.dtype.itemsize),
-    nbytes=property(lambda self: self.dtype.itemsize * numel(self)),
-    device=property(lambda self: CPU),
-    real=property(lambda self: self),
-    is_cpu=property(lambda self: True),
-    is_cuda=property(lambda self: False),
-    is_sparse=property(lambda self: False),
-    is_quantized=property(lambda self: False),
-    is_meta=property(lambda self: False),
-    retains_grad=property(lambda self: not self.is_leaf and self._carrier.leaf is not None and self._carrier.leaf.kept),
+def retains_grad(self: Tensor) -> bool:
+    """Whether backward leaves a gradient here although this is no leaf."""
+    leaf = self._carrier.leaf
+    return not self.is_leaf and leaf is not None and leaf.kept
+
+
+Attribute = Callable[[Tensor], Any]
+
+ASKED: tuple[tuple[str, Attribute, str], ...] = (
+    ("dim", lambda self: len(self.shape), "The number of dimensions."),
+    ("ndimension", lambda self: len(self.shape), "The number of dimensions."),
+    ("element_size", lambda self: self.dtype.itemsize, "The bytes of one element."),
+    ("is_floating_point", lambda self: self.dtype.is_floating_point, "Whether the elements are of floating point."),
+    ("is_signed", lambda self: self.dtype.numpy.kind in "if", "Whether the elements can be negative."),
+    ("is_complex", lambda self: False, "False: there are no complex tensors."),
+    ("is_inference", lambda self: False, "False: every tensor can be recorded."),
+    ("is_shared", lambda self: False, "False: memory is not shared between processes."),
+    ("is_pinned", lambda self: False, "False: there is no memory to be copied to a device."),
+    ("get_device", lambda self: -1, "-1, as PyTorch says of the CPU."),
 )
-FUNCTIONS.update(
-    is_tensor=lambda obj: isinstance(obj, Tensor),
-    is_floating_point=lambda input: as_handle("is_floating_point", input).dtype.is_floating_point,
-    is_complex=lambda input: False,
-    is_nonzero=lambda input: to_bool(as_handle("is_nonzero", input)),
-    device=device,
-    Size=Size,
+KNOWN: tuple[tuple[str, Attribute, str], ...] = (
+    ("ndim", lambda self: len(self.shape), "The number of dimensions."),
+    ("itemsize", lambda self: self.dtype.itemsize, "The bytes of one element."),
+    ("nbytes", lambda self: self.dtype.itemsize * type_of(self).size, "The bytes of all elements."),
+    ("device", lambda self: CPU, "Where the elements are: the CPU."),
+    ("real", lambda self: self, "The tensor itself."),
+    ("is_cpu", lambda self: True, "True: tensors are on the CPU."),
+    ("is_cuda", lambda self: False, "False: tensors are on the CPU."),
+    ("is_meta", lambda self: False, "False: every tensor has elements."),
+    ("is_sparse", lambda self: False, "False: every tensor is dense."),
+    ("is_quantized", lambda self: False, "False: there are no quantised tensors."),
+    ("retains_grad", retains_grad, retains_grad.__doc__ or ""),
 )
-METHODS["is_nonzero"] = to_bool
+for name, answer, text in ASKED:
+    answer.__name__, answer.__doc__ = name, text
+    METHODS[name] = answer
+for name, answer, text in KNOWN:
+    METHODS[name] = property(answer, doc=text)
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether it is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+@on_handle("is_same_size", free=False)
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether the shapes are equal."""
+    return input.shape == other.shape
+
+
+@on_handle("is_nonzero")
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one element is not 0."""
+    return to_bool(input)
+
+
+@on_handle("is_floating_point", method=False)
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are of floating point."""
+    return input.dtype.is_floating_point
+
+
+@on_handle("is_complex", method=False)
+def is_complex(input: Tensor) -> bool:
+    """False: there are no complex tensors."""
+    return False
+
+
+METHODS.update(size=size, nelement=numel)
+FUNCTIONS.update(is_tensor=is_tensor, device=device, Size=Size)

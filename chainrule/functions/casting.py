@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.functions.device import check_device, device
-from chainrule.functions.table import FUNCTIONS, METHODS, needs_tensor, on_handle
+from chainrule.functions.table import FUNCTIONS, METHODS, on_handle, tensor_or_number
 from chainrule.ir.errors import ArgumentError, DTypeError, NotYetError
 from chainrule.ir.types import (
     FLOATING,
@@ -24,10 +24,10 @@ from chainrule.ir.types import (
     promote,
     uint8,
 )
-from chainrule.ops import elementwise as ops
+from chainrule.ops import promotion
 from chainrule.ops.control import alias
 from chainrule.ops.creation import default_dtype
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Tensor
 
 
@@ -70,11 +70,18 @@ def is_dtype_name(text: str) -> bool:
     return True
 
 
+TENSOR_TYPES = {
+    "FloatTensor": float32, "DoubleTensor": float64, "LongTensor": int64, "IntTensor": int32, "ShortTensor": int16,
+    "CharTensor": int8, "ByteTensor": uint8, "BoolTensor": bool_,
+}  # fmt: skip
+
+
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """The name of the type; with a dtype, the tensor converted."""
+    """The name of the type, as PyTorch called it of old; with a dtype or such a name, the tensor converted."""
     if dtype is None:
-        return f"chainrule.{self.dtype.name}"
-    return converted(self, dtype_of(dtype))
+        return f"chainrule.{next(name for name, dtype in TENSOR_TYPES.items() if dtype is self.dtype)}"
+    name = getattr(dtype, "__name__", str(dtype)).rpartition(".")[2]  # of "torch.LongTensor" or LongTensor
+    return converted(self, TENSOR_TYPES.get(name) or dtype_of(dtype))
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -94,6 +101,7 @@ def not_there(name: str, remedy: str) -> Any:
         raise NotYetError(f"{name}: not there yet. {remedy}")
 
     method.__name__ = name
+    method.__doc__ = "Not there yet."
     return method
 
 
@@ -112,7 +120,7 @@ METHODS.update(to=to, type=type_, type_as=type_as, cpu=cpu)
 @on_handle("result_type", method=False)
 def result_type(input: Tensor, other: Any) -> DType:
     """The element type of an operation on both."""
-    return ops.result_dtype(input.read(), needs_tensor("result_type", other) if isinstance(other, Tensor) else other)
+    return promotion.result_dtype(input.read(), tensor_or_number("result_type", other))
 
 
 def promote_types(type1: DType, type2: DType) -> DType:

@@ -11,8 +11,9 @@ from chainrule.ir.errors import DTypeError
 from chainrule.ir.types import BOOL, FLOATING, bool_, uint8
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
+from chainrule.ops import promotion
 from chainrule.ops.creation import full
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import all_
 
 for names, operation, formula in (
@@ -76,7 +77,7 @@ def close_to(input: Carrier, other: Any, rtol: float, atol: float, equal_nan: bo
     """|input - other| <= atol + rtol |other|, or equal (infinities too; NaNs only with `equal_nan`)."""
     if is_carrier(other) and other.dtype is not input.dtype:
         raise DTypeError(f"isclose: input {input.type} and other {other.type} must be of one element type.")
-    a, b = ops.operands("isclose", input, other)
+    a, b = promotion.operands("isclose", input, other)
     close = ops.eq(a, b)
     if equal_nan and a.dtype.category == FLOATING:
         close = ops.logical_or(close, ops.logical_and(ops.isnan(a), ops.isnan(b)))
@@ -85,7 +86,7 @@ def close_to(input: Carrier, other: Any, rtol: float, atol: float, equal_nan: bo
     if a.dtype.category == BOOL:
         a, b = cast(a, uint8), cast(b, uint8)
     error, allowed = ops.abs_(ops.sub(a, b)), ops.add(ops.mul(ops.abs_(b), rtol), atol)
-    near = ops.logical_and(ops.le(error, allowed), isfinite(ops.floating(error)))
+    near = ops.logical_and(ops.le(error, allowed), isfinite(promotion.floating(error)))
     return ops.logical_or(close, near)
 
 

@@ -17,7 +17,7 @@ from chainrule.ir.types import (
 )
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops.reduction import any_
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, from_array
 
 # Numbers --------------------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,12 @@ def as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Array
     return array
 
 
-METHODS.update(numpy=numpy, __array__=as_array)
+def wrap_array(self: Tensor, array: Array, context: Any = None, return_scalar: bool = False) -> Tensor:
+    """What NumPy's own functions return for a tensor: `np.exp(x)` is a tensor again."""
+    return from_array(array)
+
+
+METHODS.update(numpy=numpy, __array__=as_array, __array_wrap__=wrap_array)
 
 # As a sequence --------------------------------------------------------------------------------------------------------
 

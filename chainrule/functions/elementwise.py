@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.functions.arithmetic import scaled
-from chainrule.functions.table import FUNCTIONS, METHODS, function, is_carrier, unary
+from chainrule.functions.table import function, is_carrier, unary
 from chainrule.ir.errors import ArgumentError, DTypeError
 from chainrule.ir.types import BOOL, FLOATING, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
-from chainrule.ops import special
+from chainrule.ops import promotion, special
 from chainrule.ops.control import alias
-from chainrule.ops.elementwise import cast, where
+from chainrule.ops.elementwise import where
+from chainrule.ops.promotion import cast
 
 
 def not_of_bools(what: str, operation: Any, remedy: str = "convert it: `x.long()`") -> Any:
@@ -37,7 +38,6 @@ INVERT = "to invert a mask use `~mask`, else " + "convert it: `x.long()`"
 for names, operation, formula in (
     (("abs", "absolute"), not_of_bools("abs", ops.abs_), "|x|. Its derivative at 0 is 0."),
     (("neg", "negative"), not_of_bools("negation", ops.neg, INVERT), "-x."),
-    (("positive",), not_of_bools("positive", alias), "+x."),
     (("sign", "sgn"), lambda x: x if x.dtype.category == BOOL else ops.sign(x), "-1, 0 or 1."),
     (("floor",), not_of_bools("floor", ops.floor), "The integer below."),
     (("ceil",), not_of_bools("ceil", ops.ceil), "The integer above."),
@@ -77,6 +77,7 @@ for names, operation, formula in (
     (("rad2deg",), lambda x: x * (180 / math.pi), "x 180 / pi."),
 ):
     unary(*names, operation=operation, formula=formula)
+unary("positive", operation=not_of_bools("positive", alias), formula="+x.", in_place_too=False)
 
 
 @function("round", method=True, in_place_too=True)
@@ -100,7 +101,7 @@ def logit(input: Carrier, eps: float | None = None) -> Carrier:
 @function("sinc", method=True, in_place_too=True)
 def sinc(input: Carrier) -> Carrier:
     """sin(pi x) / (pi x), and 1 at 0."""
-    angle = ops.mul(ops.floating(input), math.pi)
+    angle = ops.mul(promotion.floating(input), math.pi)
     zero = ops.eq(angle, 0)
     angle = where(zero, 1.0, angle)
     return where(zero, 1.0, ops.div(ops.sin(angle), angle))
@@ -125,7 +126,11 @@ def polygamma(n: int, input: Carrier) -> Carrier:
     return special.polygamma(n, input)
 
 
-METHODS["polygamma"] = lambda self, n: FUNCTIONS["polygamma"](n, self)
+@function("polygamma", method=True, free=False)
+def polygamma_method(self: Carrier, n: int) -> Carrier:
+    """The n-th derivative of digamma."""
+    return special.polygamma(n, self)
+
 
 # Bounds, choices, three operands --------------------------------------------------------------------------------------
 

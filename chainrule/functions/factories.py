@@ -14,8 +14,8 @@ from chainrule.ir.types import DType, bool_, dtype_of, int64
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops.control import alias, detach
 from chainrule.ops.creation import default_dtype, full, number_dtype
-from chainrule.ops.elementwise import cast, result_dtype
 from chainrule.ops.movement import concatenate
+from chainrule.ops.promotion import cast, result_dtype
 from chainrule.tensor import Tensor, aligned_copy, constant
 
 
@@ -32,8 +32,12 @@ def tensor(
 def carrier_of(data: Any, dtype: DType | None) -> Carrier:
     """The carrier of a copy of the data, outside the tape."""
     if isinstance(data, Tensor):
-        carrier = detach(data.read())
-        return carrier if dtype is None else cast(carrier, dtype)
+        carrier = data.read()
+        own = default_dtype() if carrier.weak else carrier.dtype  # a traced float is still Python's
+        return cast(detach(carrier), dtype or own)
+    trace = state.trace.get()
+    if isinstance(data, np.ndarray) and trace is not None:
+        return cast(trace.lift_foreign(data), dtype or dtype_of(data.dtype))  # read anew at every call
     if isinstance(data, np.ndarray | np.generic):
         return constant(aligned_copy(np.asarray(data), dtype or dtype_of(data.dtype)))
     if number_dtype(data) is not None:

@@ -18,7 +18,7 @@ from chainrule.ir.types import FLOATING, DType, Shape, dtype_of, float64, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
 from chainrule.ops.creation import default_dtype, full, iota, number_dtype
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Tensor
 
 # Settings -------------------------------------------------------------------------------------------------------------
@@ -126,7 +126,8 @@ def _full(what: str, shape: Shape, value: Any, dtype: DType | None) -> Carrier:
     if is_carrier(carrier):
         if carrier.shape:
             raise ShapeError(f"{what}: the value must be a number or have no dimension, it is {carrier.type}.")
-        return cast(carrier, dtype or carrier.dtype).broadcast_to(shape)
+        own = default_dtype() if carrier.weak else carrier.dtype  # a traced float is still Python's
+        return cast(carrier, dtype or own).broadcast_to(shape)
     kind = number_dtype(value)
     if kind is None:
         raise DTypeError(f"{what}: the value must be a number, not {value!r}.")

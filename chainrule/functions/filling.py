@@ -15,8 +15,8 @@ from chainrule.ir.types import BOOL, FLOATING
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
 from chainrule.ops.creation import default_dtype, full
-from chainrule.ops.elementwise import cast
 from chainrule.ops.movement import broadcast_to, check_broadcast
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Tensor
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from chainrule.autodiff.reverse import reverse
+from chainrule.autodiff.reverse import reachable, reverse
 from chainrule.functions.table import METHODS
 from chainrule.ir import state
 from chainrule.ir.errors import GradientError, ShapeError
 from chainrule.ir.value import Carrier, Leaf
 from chainrule.ops.creation import full
-from chainrule.tensor import NOT_KEPT, Tensor, not_kept, read_gradient
+from chainrule.tensor import NOT_KEPT, Tensor, read_gradient
 
 
 def backward(
@@ -37,12 +37,28 @@ def backward(
     handles = [inputs] if isinstance(inputs, Tensor) else None if inputs is None else list(inputs)
     keep = create_graph if retain_graph is None else retain_graph
     wanted = None if handles is None else [handle.read() for handle in handles]
+    if wanted is None:
+        refuse_computed(root)
     kept = reverse([root], [cotangent], wanted, create_graph=create_graph, keep_tape=keep)
     for carrier, g in kept.items():
         leaf = carrier.leaf
         if leaf is None:
             raise GradientError("backward: `inputs` names a tensor that is no leaf; call its retain_grad() first.")
         leave(leaf, g)
+
+
+def refuse_computed(root: Carrier) -> None:
+    """Inside a compiled function, a gradient cannot flow on into what was computed outside it."""
+    trace = state.trace.get()
+    if trace is None or not trace.computed:
+        return
+    for carrier in reachable([root]):
+        if carrier in trace.computed:
+            raise GradientError(
+                f"backward: the gradient would have to go on behind {trace.computed[carrier]}, {carrier.type}, which "
+                "was computed from others before the compiled function was called. Compute it inside the function, "
+                "call backward outside it, or pass `x.detach()`."
+            )
 
 
 def starting_cotangent(root: Carrier, gradient: Tensor | None, what: str = "backward") -> Carrier:
@@ -61,22 +77,20 @@ def starting_cotangent(root: Carrier, gradient: Tensor | None, what: str = "back
 
 
 def leave(leaf: Leaf, g: Carrier) -> None:
-    """Adds g to the gradient of a leaf."""
+    """Adds g to the gradient of a leaf. What is added to a gradient that was not kept is not kept either."""
     trace = state.trace.get()
     if trace is not None and leaf in trace.leaves:
         present = read_gradient(trace, leaf)
         if present is None:
             trace.gradient(leaf).current = Tensor(g)
-        else:
+        elif isinstance(present, Tensor):
             present.write(present.read() + g)
         return
     if trace is not None:
         trace.inner_leaves.append(leaf)
-    if leaf.gradient is NOT_KEPT:
-        raise not_kept()
     if leaf.gradient is None:
         leaf.gradient = Tensor(g)
-    else:
+    elif leaf.gradient is not NOT_KEPT:
         leaf.gradient.write(leaf.gradient.read() + g)
 
 

@@ -12,12 +12,12 @@ from chainrule.functions.traced import array_of
 from chainrule.ir.errors import ArgumentError, DTypeError, NotYetError, ShapeError
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops import elementwise as ops
-from chainrule.ops import indexing, keys, masking
+from chainrule.ops import indexing, keys, masking, promotion
 from chainrule.ops.creation import full
-from chainrule.ops.elementwise import cast
 from chainrule.ops.key_stages import Chosen
 from chainrule.ops.movement import broadcast_shapes, broadcast_to, normalise_axis
 from chainrule.ops.points import put_points, take_points
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Tensor
 from chainrule.views import Indexed, Strides, contiguous_strides
 
@@ -217,7 +217,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     for argument, x in (("input", input), ("other", other)):
         tensor_or_number("where", x, argument)
     if not is_carrier(input) and not is_carrier(other):
-        input = full((), input, ops.result_dtype(input, other))
+        input = full((), input, promotion.result_dtype(input, other))
     return ops.where(condition, input, other)
 
 

@@ -16,10 +16,10 @@ from chainrule.ir.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ir.types import promote
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops.control import alias
-from chainrule.ops.elementwise import cast
 from chainrule.ops.indexing import index_select
 from chainrule.ops.movement import concatenate, normalise_axes, normalise_axis, pad, slice_axis
 from chainrule.ops.movement import flip as flip_axes
+from chainrule.ops.promotion import cast
 
 # Put together ---------------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,12 @@ vdot view view_as volatile vsplit where xlogy xlogy_ xpu zero_
 """
 
 TORCH = """
+BFloat16Tensor GradScaler HalfTensor OutOfMemoryError Storage TypedStorage UntypedStorage ao autocast channels_last_3d
+complex32 cpu default_generator float8_e4m3fn float8_e5m2 functional futures get_autocast_dtype get_autocast_gpu_dtype
+is_autocast_cache_enabled is_autocast_enabled layout legacy_contiguous_format masked memory_format mtia narrow_copy
+per_channel_affine per_tensor_affine per_tensor_symmetric qint32 qint8 qscheme quint8 return_types serialization
+set_autocast_cache_enabled set_autocast_dtype set_autocast_enabled signal sparse_bsr sparse_csc sparse_csr storage
+typename version view_copy
 BoolTensor ByteTensor DoubleTensor Event FloatTensor IntTensor LongTensor Stream abs abs_ absolute acos acos_ acosh
 acosh_ adaptive_avg_pool1d adaptive_max_pool1d add addbmm addcdiv addcmul addmm addmv addmv_ addr adjoint
 affine_grid_generator all allclose alpha_dropout alpha_dropout_ amax amin aminmax amp angle any arange arccos arccos_

@@ -10,7 +10,7 @@ from chainrule.ir.errors import ArgumentError, ShapeError
 from chainrule.ir.types import FLOATING, DType
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
-from chainrule.ops import normalise, ordering
+from chainrule.ops import normalise, ordering, promotion
 from chainrule.ops.creation import full
 from chainrule.ops.elementwise import where
 from chainrule.ops.indexing import gather
@@ -111,5 +111,5 @@ def median(input: Carrier, dim: int | None = None, keepdim: bool = False) -> Any
         unknown = ops.isnan(x)
         spoilt = any_(unknown, (axis,), keepdim)
         value = where(spoilt, full((), float("nan"), x.dtype), value)
-        place = where(spoilt, argmax(ops.cast(unknown, x.dtype), axis).reshape(place.shape), place)
+        place = where(spoilt, argmax(promotion.cast(unknown, x.dtype), axis).reshape(place.shape), place)
     return value if dim is None else Extreme(value, place)

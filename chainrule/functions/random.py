@@ -13,10 +13,10 @@ from chainrule.ir.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ir.types import FLOATING, DType, Shape, float64, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
-from chainrule.ops import ordering, random
+from chainrule.ops import ordering, promotion, random
 from chainrule.ops.creation import default_dtype, full
-from chainrule.ops.elementwise import cast
 from chainrule.ops.movement import broadcast_shapes, slice_axis
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Tensor
 
 # Distributions of fixed parameters ------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def normal(
     shape = (
         lengths("normal", (size,)) if size is not None else broadcast_shapes(*(x.shape for x in given), what="normal")
     )
-    kind = chosen(dtype, ops.result_dtype(*given) if given else default_dtype())
+    kind = chosen(dtype, promotion.result_dtype(*given) if given else default_dtype())
     carrier = ops.add(ops.mul(normal_carrier(shape, kind, generator), spread), centre)
     return finished(carrier, requires_grad, device, layout) if out is None else out.copy_(Tensor(carrier))
 
@@ -182,7 +182,7 @@ def multinomial(
         raise ArgumentError(
             f"multinomial: {num_samples} samples of {classes} classes; more than that need replacement."
         )
-    return Tensor(_picked(ops.cast(weights, float64), num_samples, replacement, generator))
+    return Tensor(_picked(promotion.cast(weights, float64), num_samples, replacement, generator))
 
 
 def _picked(weights: Carrier, count: int, replacement: bool, generator: Generator | None) -> Carrier:

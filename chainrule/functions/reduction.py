@@ -11,8 +11,9 @@ from chainrule.ir.types import FLOATING, DType, dtype_of, uint8
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
 from chainrule.ops import ordering, reduction
-from chainrule.ops.elementwise import cast, where
+from chainrule.ops.elementwise import where
 from chainrule.ops.movement import normalise_axes, normalise_axis
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import reduced_shape
 
 Dim = int | Sequence[int] | None
@@ -147,6 +148,9 @@ class Extreme(NamedTuple):
 
     values: Any
     indices: Any
+
+    def __repr__(self) -> str:
+        return f"return_types(\nvalues={self.values!r},\nindices={self.indices!r})"
 
 
 class MinMax(NamedTuple):

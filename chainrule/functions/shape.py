@@ -12,7 +12,7 @@ from chainrule.ir.errors import ArgumentError, NotYetError, ShapeError
 from chainrule.ir.types import Shape
 from chainrule.ops.control import alias
 from chainrule.ops.movement import broadcast_shapes, check_broadcast, normalise_axis
-from chainrule.tensor import Tensor
+from chainrule.tensor import Size, Tensor
 from chainrule.views import Expanded, Permuted, Reshaped, contiguous_strides, strides_after_reshape
 
 # The same elements in another shape -----------------------------------------------------------------------------------
@@ -188,7 +188,12 @@ def mT(self: Tensor) -> Tensor:
     return transpose(self, -2, -1)  # type: ignore[no-any-return]
 
 
-METHODS["T"] = property(lambda self: self.view_as_rule(Permuted(tuple(reversed(range(len(self.shape)))))))
+def T(self: Tensor) -> Tensor:
+    """The dimensions in reversed order."""
+    return self.view_as_rule(Permuted(tuple(reversed(range(len(self.shape))))))
+
+
+METHODS["T"] = property(T)
 METHODS["mT"] = METHODS["mH"] = property(mT)
 
 
@@ -282,4 +287,11 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 FUNCTIONS.update(broadcast_tensors=broadcast_tensors, meshgrid=meshgrid)
-FUNCTIONS["broadcast_shapes"] = lambda *shapes: broadcast_shapes(*[lengths("broadcast_shapes", (s,)) for s in shapes])
+
+
+def common_shape(*shapes: Any) -> Size:
+    """The shape that all of the shapes broadcast to."""
+    return Size(broadcast_shapes(*[lengths("broadcast_shapes", (shape,)) for shape in shapes]))
+
+
+FUNCTIONS["broadcast_shapes"] = common_shape

@@ -49,7 +49,7 @@ def array_carrier(array: np.ndarray[Any, Any]) -> Carrier:
     """The carrier of a user's array: a copy, since the user may write to it; in a trace, that array at every call."""
     dtype = dtype_of(array.dtype)
     trace = state.trace.get()
-    return Value(aligned_copy(array, dtype)) if trace is None else trace.lift(array)
+    return Value(aligned_copy(array, dtype)) if trace is None else trace.lift_foreign(array)
 
 
 def wrap(thing: Any) -> Any:

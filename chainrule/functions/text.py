@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import numpy as np
-
+from chainrule.functions.shown import shown_elements, with_suffixes
 from chainrule.functions.table import METHODS
 from chainrule.functions.traced import array_of
 from chainrule.ir import state
@@ -20,25 +19,20 @@ from chainrule.tensor import Buffer, Tensor, aligned_copy
 # Text -----------------------------------------------------------------------------------------------------------------
 
 
-def shown_elements(array: Array, indent: str) -> str:
-    """The elements as PyTorch writes them: 4 digits, long tensors abridged."""
-    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-    whole = bool(array.dtype.kind != "f" or (finite == np.trunc(finite)).all())
-    return np.array2string(array, precision=4, separator=", ", prefix=indent, floatmode="maxprec" if whole else "fixed")
-
-
 def text_of(self: Tensor, carrier: Carrier, array: Array) -> str:
     """tensor([...], and what is not as usual)."""
-    parts = ["[]" if array.size == 0 else shown_elements(array, "tensor(")]
+    start = "tensor("
+    text = start + ("[]" if array.size == 0 else shown_elements(array, len(start)))
+    parts: list[str] = []
     if array.size == 0 and array.ndim > 1:
         parts.append(f"size={tuple(array.shape)}")
-    usual = carrier.dtype in (default_dtype(), bool_) or (carrier.dtype is int64 and array.size)
+    usual = carrier.dtype is default_dtype() or (carrier.dtype in (bool_, int64) and array.size)
     if not usual:
         parts.append(f"dtype={carrier.dtype}")
     if carrier.needs_grad:
         made = self.grad_fn
         parts.append("requires_grad=True" if made is None else f"grad_fn=<{made.name}>")
-    return f"tensor({', '.join(parts)})"
+    return with_suffixes(text, parts, len(start)) + ")"
 
 
 def represent(self: Tensor) -> str:

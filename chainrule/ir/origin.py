@@ -67,8 +67,9 @@ def layer_path(layers: state.Layers) -> str:
     """The dotted path of the innermost of nested layer calls; "" outside every layer, or in the outermost."""
     names: list[str] = []
     while layers is not None:
-        outer, layer = layers
-        if outer is not None:
-            names.append(layer.name_within(outer[1]))
+        outer, layer = layers[0], layers[1]()
+        around = outer[1]() if outer is not None else None
+        if layer is not None and around is not None:
+            names.append(layer.name_within(around))
         layers = outer
     return ".".join(reversed([name for name in names if name]))

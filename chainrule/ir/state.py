@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import ref
 
 if TYPE_CHECKING:
     from chainrule.ir.trace import Trace
@@ -21,7 +22,9 @@ class Layer(Protocol):
 
 T = TypeVar("T")
 
-Layers = tuple["Layers", Layer] | None  # the innermost layer call, linked to the one around it
+# The innermost layer call, linked to the one around it. Weak: programs remember where their nodes come from, and must
+# not keep models alive.
+Layers = tuple["Layers", "ref[Layer]"] | None
 
 gradients_enabled: ContextVar[bool] = ContextVar("gradients_enabled", default=True)
 trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -30,6 +33,7 @@ default_dtype: ContextVar[DType | None] = ContextVar("default_dtype", default=No
 transform_depth: ContextVar[int] = ContextVar("transform_depth", default=0)
 write_log: ContextVar[list[Any] | None] = ContextVar("write_log", default=None)
 generator: ContextVar[Any] = ContextVar("generator", default=None)
+SETTINGS: tuple[ContextVar[Any], ...] = (gradients_enabled, default_dtype, generator)  # that user code can set
 
 # Counts writes to modules and optimisers. A compiled function compares it once per call; it is shared by all threads
 # on purpose: a write anywhere must make every compiled function look again.

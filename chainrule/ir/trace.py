@@ -7,7 +7,7 @@ an input; one that is written gets a new value here alone, and the handle itself
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 import numpy as np
 
@@ -60,14 +60,15 @@ class Cell:
 class Gradient:
     """The `.grad` of a leaf from outside: what it was on entry (if that was asked for), and what it is now."""
 
-    __slots__ = ("current", "entry", "leaf", "was_none", "was_read")
+    __slots__ = ("current", "entry", "leaf", "original", "was", "was_read")
 
     def __init__(self, leaf: Leaf) -> None:
         self.leaf = leaf
         self.entry: Node | None = None
-        self.current: Any = None  # a local handle, or None
+        self.current: Any = None  # a local handle, None, or the mark of a gradient that was not kept
         self.was_read = False
-        self.was_none = True
+        self.was: Any = None  # the class of what it was on entry
+        self.original: Any = None  # the local handle on what it was on entry
 
 
 class Trace:
@@ -78,10 +79,13 @@ class Trace:
         self.cells: dict[int, Cell] = {}
         self.gradients: dict[int, Gradient] = {}
         self.leaves: set[Leaf] = set()  # of handles from outside
-        self.effects: list[tuple[Any, str, Any]] = []  # attributes that modules were given
+        self.effects: list[tuple[ref[Any], str, Any]] = []  # attributes that modules were given
         self.inner_leaves: list[Leaf] = []  # made while tracing, and given a gradient
         self.handles: WeakSet[Any] = WeakSet()  # made while tracing
         self.freed: set[Node] = set()  # what a backward without retain_graph has used up
+        self.foreign: set[int] = set()  # ids of those constants that the user may write to
+        self.computed: dict[Node, str] = {}  # inputs behind which the tape goes on, and what they are
+        self.made: dict[int, ref[Any]] = {}  # cells constructed while tracing
         self.called_optimizer = False
         self.given: dict[Node, Array] = {}  # the arguments of the call that is being traced
 
@@ -105,6 +109,11 @@ class Trace:
         if found is None:
             found = self.constants[id(array)] = (array, make_input(f"constant{len(self.constants)}", type_of(array)))
         return found[1]
+
+    def lift_foreign(self, array: Array) -> Node:
+        """The input that stands for an array of the user's, who may write to it between calls."""
+        self.foreign.add(id(array))
+        return self.lift(array)
 
     # handles
 
@@ -132,7 +141,17 @@ class Trace:
             found = self.cells[id(handle)] = Cell(handle, node)
             if value.leaf is not None:
                 self.leaves.add(value.leaf)
+            if value.needs_grad and value.primitive is not None:
+                self.computed[node] = "a tensor from outside"
         return found
+
+    def require_grad(self, handle: Any, node: Node) -> None:
+        """For a part of the trace a leaf from outside requires a gradient, or none: `node` is its value so."""
+        cell = self.cell(handle)
+        as_before = not cell.writes and cell.input.needs_grad == node.needs_grad
+        cell.current = cell.input if as_before else node
+        if node.leaf is not None:
+            self.leaves.add(node.leaf)
 
     def write(self, handle: Any, carrier: Node) -> None:
         """Gives a handle a new value, for the rest of the trace."""

@@ -41,6 +41,16 @@ def _unflatten(structure: Structure, leaves: Any) -> Any:
     if kind is None:
         return next(leaves)
     parts = [_unflatten(part, leaves) for part in structure.parts]
+    if kind is dict:
+        return dict(zip(structure.keys, parts, strict=True))
     if issubclass(kind, dict):
-        return kind(zip(structure.keys, parts, strict=True))
+        return _subclass_of_dict(kind, zip(structure.keys, parts, strict=True))
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+
+
+def _subclass_of_dict(kind: Any, items: Any) -> Any:
+    """A dict of a class whose constructor may take anything: a defaultdict (without its default), a user's own."""
+    made = kind.__new__(kind)
+    for key, value in items:
+        made[key] = value
+    return made

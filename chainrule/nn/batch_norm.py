@@ -11,7 +11,7 @@ from chainrule.nn import init
 from chainrule.nn.empty import empty, new_parameter
 from chainrule.nn.functional.normalisation import batch_norm
 from chainrule.nn.module import Module
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Buffer, Parameter, Tensor
 
 

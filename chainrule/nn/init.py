@@ -20,7 +20,8 @@ from chainrule.ir.types import float64, int64
 from chainrule.ir.value import Carrier, Value
 from chainrule.nn.missing import INIT
 from chainrule.ops.creation import full, iota
-from chainrule.ops.elementwise import cast, clamp, eq
+from chainrule.ops.elementwise import clamp, eq
+from chainrule.ops.promotion import cast
 from chainrule.ops.special import erfinv
 from chainrule.tensor import Tensor
 

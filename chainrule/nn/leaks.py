@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.ir.errors import LeakedTensorError
+from chainrule.compiler import Compiled
+from chainrule.ir.errors import LeakedTensorError, RegistrationError
 from chainrule.ir.value import Node
 from chainrule.tensor import Tensor
 
@@ -25,3 +26,12 @@ def refuse_traced(name: str, value: Any) -> None:
                 f"so a plain attribute cannot keep it. Register it once, in __init__: `self.register_buffer('{name}', "
                 f"chainrule.zeros({list(made.shape)}, dtype={made.dtype!r}))`; then this assignment writes the buffer."
             )
+
+
+def refuse_compiled(name: str, value: Any) -> None:
+    """Raises RegistrationError if a compiled module is about to be assigned, whose parameters nobody would find."""
+    if isinstance(value, Compiled) and hasattr(value, "named_parameters"):
+        raise RegistrationError(
+            f"self.{name} = ...: a compiled module is no child that parameters() and state_dict() find. Assign the "
+            "module itself, and compile the outer one (`chainrule.compile(model)`) or the training step."
+        )

@@ -13,7 +13,7 @@ from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, DTypeError
 from chainrule.ir.types import DType, float32, float64
 from chainrule.ops.creation import zeros_like
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from chainrule.ir import state
 from chainrule.ir.errors import InPlaceError, NotYetError, RegistrationError, ShapeError
 from chainrule.nn import hooks, modes, printing, saving, walk
-from chainrule.nn.leaks import is_traced, refuse_traced
+from chainrule.nn.leaks import is_traced, refuse_compiled, refuse_traced
 from chainrule.nn.missing import MODULE_METHODS
 from chainrule.tensor import Buffer, Parameter, Tensor
 
@@ -37,8 +38,11 @@ class Module:
             return self.hidden(x).relu()
     """
 
-    _bumps_version_ = True  # compiled functions rely on it: every write to an attribute bumps the version
+    # Compiled functions rely on these: every write to an attribute, and to these tables, bumps the version; and of a
+    # module's attributes this class itself asks for no others.
+    _bumps_version_ = True
     _counted_tables_ = (*TABLES, "_non_persistent_buffers_set", "_forward_pre_hooks", "_forward_hooks")
+    _reads_ = (*_counted_tables_, "training")
     _may_be_missing_: tuple[str, ...] = ()  # names of tensors that a state dict need not have
 
     training: bool
@@ -59,7 +63,7 @@ class Module:
     # Calls ------------------------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = state.layers.set((state.layers.get(), self))
+        token = state.layers.set((state.layers.get(), ref(self)))
         try:
             if self._forward_hooks or self._forward_pre_hooks:
                 return hooks.call_with_hooks(self, args, kwargs)
@@ -127,10 +131,11 @@ class Module:
             self._enter("_buffers", name, value)
             self._set_persistence(name, value.persistent)
         else:
+            refuse_compiled(name, value)
             trace = state.trace.get()
             if trace is not None:
                 refuse_traced(name, value)
-                trace.effects.append((self, name, value))
+                trace.effects.append((ref(self), name, value))
             object.__setattr__(self, name, value)
         state.bump_version()  # after the write: who sees the new version must see what was written
 

@@ -16,7 +16,7 @@ from chainrule.ir.types import DTYPES
 from chainrule.ir.value import Carrier
 from chainrule.nn.walk import joined
 from chainrule.ops.control import detach
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.tensor import Buffer, Parameter, Tensor, from_array
 from chainrule.views import Detached
 

@@ -19,8 +19,9 @@ from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import BOOL, INTEGER, Array, Shape, Type, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import full, iota, number_dtype, zeros_like
-from chainrule.ops.elementwise import cast, eq, where
+from chainrule.ops.elementwise import eq, where
 from chainrule.ops.movement import broadcast_to, fill_from, normalise_axis, slice_
+from chainrule.ops.promotion import cast
 
 # Checks ---------------------------------------------------------------------------------------------------------------
 

@@ -18,10 +18,11 @@ from chainrule.ir.errors import ShapeError, TracedValueError
 from chainrule.ir.types import Shape
 from chainrule.ir.value import Carrier, Node, Value
 from chainrule.ops.creation import full, number_dtype
-from chainrule.ops.elementwise import cast, where
+from chainrule.ops.elementwise import where
 from chainrule.ops.indexing import check_range
 from chainrule.ops.movement import broadcast_shapes, broadcast_to, inverse_order, slice_
 from chainrule.ops.points import put_points, slice_update, take_points
+from chainrule.ops.promotion import cast
 
 
 def _fitted(value: Any, x: Carrier, shape: Shape) -> Carrier:

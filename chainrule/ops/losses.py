@@ -12,8 +12,9 @@ from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import FLOATING, INTEGER, Array, Shape, Type, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import iota
-from chainrule.ops.elementwise import cast, eq, ge, logical_and, lt, ne, times, where, zero_where
+from chainrule.ops.elementwise import eq, ge, logical_and, lt, ne, times, where, zero_where
 from chainrule.ops.normalise import log_softmax, log_softmax_reference, softmax
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import sum_
 
 REDUCTIONS = ("none", "mean", "sum")

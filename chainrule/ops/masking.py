@@ -11,10 +11,11 @@ from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import Array, DType, Type, bool_, float32, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import full, iota, number_dtype
-from chainrule.ops.elementwise import cast, eq, gt, lt, where, zero_where
+from chainrule.ops.elementwise import eq, gt, lt, where, zero_where
 from chainrule.ops.indexing import as_indices
 from chainrule.ops.movement import normalise_axis
 from chainrule.ops.points import take_points
+from chainrule.ops.promotion import cast
 
 # one_hot --------------------------------------------------------------------------------------------------------------
 

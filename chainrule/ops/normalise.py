@@ -14,8 +14,9 @@ from chainrule.ir.errors import DTypeError, ShapeError
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import FLOATING, Array, Shape, Type
 from chainrule.ir.value import Carrier
-from chainrule.ops.elementwise import exp, floating, log, rsqrt, times
+from chainrule.ops.elementwise import exp, log, rsqrt, times
 from chainrule.ops.movement import normalise_axis
+from chainrule.ops.promotion import floating
 from chainrule.ops.reduction import amax, mean, sum_, var
 
 # softmax: exp(x) / sum(exp(x)) ----------------------------------------------------------------------------------------

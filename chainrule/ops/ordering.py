@@ -11,9 +11,9 @@ from chainrule.ir.errors import ArgumentError, ShapeError
 from chainrule.ir.primitive import Primitive, Rule
 from chainrule.ir.types import FLOATING, Array, Shape, Type, int64
 from chainrule.ir.value import Carrier
-from chainrule.ops.elementwise import cast
 from chainrule.ops.indexing import gather
 from chainrule.ops.movement import normalise_axis, pad, slice_axis
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import argmax, argmin
 
 SAMPLES: tuple[tuple[Shape, int], ...] = (((2, 4), 1), ((3, 2), 0), ((2, 3, 2), 1), ((1,), 0), ((0,), 0), ((2, 0), 0))

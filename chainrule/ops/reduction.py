@@ -15,8 +15,9 @@ from chainrule.ir.primitive import Primitive, Rule
 from chainrule.ir.types import FLOATING, Array, Shape, Type, bool_, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import full, iota
-from chainrule.ops.elementwise import cast, eq, exp, floating, log, ne, sub, times, where, zero_where
+from chainrule.ops.elementwise import eq, exp, log, ne, sub, times, where, zero_where
 from chainrule.ops.movement import broadcast_to
+from chainrule.ops.promotion import cast, floating
 
 Axes = tuple[int, ...]
 SAMPLES: tuple[tuple[Shape, Axes], ...] = (

@@ -14,7 +14,8 @@ from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import Array
 from chainrule.ir.value import Carrier
 from chainrule.ops import special_reference
-from chainrule.ops.elementwise import SAMPLE_SHAPES, draw, exp, floating, square, tanh, times, unary
+from chainrule.ops.elementwise import exp, square, tanh, times, unary
+from chainrule.ops.promotion import SAMPLE_SHAPES, draw, floating
 
 SQRT_PI = math.sqrt(math.pi)
 

@@ -19,7 +19,7 @@ from chainrule.ir.types import float64
 from chainrule.ir.value import Carrier, Value
 from chainrule.ops.control import detach
 from chainrule.ops.creation import full
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.tensor import ScalarCell, Tensor
 
 ZERO, ABOVE_HALF = "zero", "above half"
@@ -136,6 +136,8 @@ class CellDict(dict[str, Any]):
     """A dict that shows numbers and holds cells; `dict.items(d)` gives what it holds."""
 
     __slots__ = ()
+    _bumps_version_ = True
+    _filled_while_tracing_ = True  # so a compiled function looks at what it holds after the trace
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         super().__init__()

@@ -71,7 +71,6 @@ class Optimizer:
     """
 
     _bumps_version_ = True
-    _slots_appear_while_tracing_ = True
     _counted_tables_ = ("state", "defaults")
     _unobserved_ = ("_opt_called",)
 

@@ -41,6 +41,8 @@ class State(dict[Any, Any]):
     """The slots of each parameter, by its handle. A parameter without any reads as an empty dict, which is kept."""
 
     __slots__ = ()
+    _bumps_version_ = True
+    _filled_while_tracing_ = True
 
     def __missing__(self, parameter: Any) -> Slots:
         self[parameter] = slots = Slots({})

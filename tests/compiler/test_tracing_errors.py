@@ -114,6 +114,38 @@ def test_gradients_are_not_kept_by_a_step_with_an_optimiser() -> None:
     assert model.weight.grad is None
 
 
+@pytest.mark.parametrize("decorate", [lambda f: f, cr.compile], ids=["eager", "compiled"])
+def test_what_is_added_to_a_gradient_that_was_not_kept_is_not_kept_either(decorate: Callable[..., Any]) -> None:
+    """A critic's step and then a generator's, which leaves gradients in the critic that nobody will read."""
+    critic: Any = nn.Linear(2, 1)
+    generator: Any = nn.Linear(2, 2)
+    of_critic, of_generator = cr.optim.SGD(critic.parameters(), 0.1), cr.optim.SGD(generator.parameters(), 0.1)
+
+    def generate(x: Any) -> Any:
+        of_generator.zero_grad()
+        critic(generator(x)).sum().backward()
+        of_generator.step()
+
+    @cr.compile
+    def criticise(x: Any) -> Any:
+        of_critic.zero_grad()
+        critic(x).sum().backward()
+        of_critic.step()
+
+    generate = decorate(generate)
+    before = generator.weight.tolist()
+    for _ in range(3):
+        criticise(X)
+        generate(X)
+    assert generator.weight.tolist() != before
+    assert criticise.traces == getattr(generate, "traces", 1) == 1
+    with pytest.raises(GradientNotKeptError, match="keep_grads=True"):
+        of_critic.step()
+    of_critic.zero_grad()
+    generate(X)
+    assert critic.weight.grad is not None
+
+
 def test_a_failed_trace_leaves_everything_as_it_was() -> None:
     w = cr.ones(2)
 

@@ -15,7 +15,8 @@ from chainrule.ir.trace import Trace, make_input
 from chainrule.ir.types import Shape, Type, bool_, float32, float64, int64
 from chainrule.ir.value import Node
 from chainrule.ops.control import with_derivative
-from chainrule.ops.elementwise import cast, where
+from chainrule.ops.elementwise import where
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import argmax, sum_
 
 

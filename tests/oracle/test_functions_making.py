@@ -191,6 +191,8 @@ f'{lib.tensor(1.23456):.3f}'
 f'{lib.tensor(2)}'
 lib.tensor([1.5]).numpy().tolist()
 np.asarray(lib.tensor([1.5])).dtype.name
+np.exp(lib.zeros(2))
+np.add(lib.ones(2), 1)
 np.asarray(lib.tensor([1.5]), dtype=np.float64).dtype.name
 np.exp(np.asarray(lib.zeros(2))).tolist()
 lib.tensor([1.0]) == None

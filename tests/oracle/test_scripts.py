@@ -52,12 +52,14 @@ def with_our_imports(source: str) -> str:
 
 def in_float64(source: str) -> str:
     """The script in the other precision."""
-    return source.replace("float32", "float64").replace(".float()", ".double()").replace("torch.float)", "torch.double)")
+    for narrow, wide in (("float32", "float64"), (".float()", ".double()"), ("torch.float)", "torch.double)")):
+        source = source.replace(narrow, wide)
+    return source
 
 
 def eager(source: str) -> str:
     """The script without its decorator."""
-    return source.replace("@torch.compile\n", "")
+    return re.sub(r"^ *@torch.compile\n", "", source, flags=re.MULTILINE)
 
 
 def run(source: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
@@ -90,11 +92,11 @@ def assert_bitwise(found: Run, expected: Run) -> None:
     assert found.printed == expected.printed
 
 
-def text_of_pytorch(printed: str) -> list[str]:
-    """Our output in PyTorch's words: its name in types, and no counts of parameters."""
-    lines = (re.sub(r" *# [\d,]+ parameters?.*$", "", line) for line in printed.split("\n"))
-    return [line.replace("chainrule.", "torch.") for line, whole in zip(lines, printed.split("\n"), strict=True)
-            if line or not whole]  # fmt: skip
+def comparable(printed: str) -> list[str]:
+    """What was printed, in words that both libraries use: without names of functions and counts of parameters."""
+    printed = re.sub(r"(^| +)# [\d,]+ parameters?(, .*)?\n", r"\n", printed, flags=re.MULTILINE)
+    printed = re.sub(r"grad_fn=<\w+>", "grad_fn", printed).replace("chainrule.", "torch.")
+    return re.sub(r"torch\.(return_types)\.\w+", r"\1", printed).replace("\n\n", "\n").split("\n")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
@@ -108,9 +110,9 @@ def test_script_trains_alike(script: Path, tmp_path: Path, capsys: pytest.Captur
     assert len(ours.losses) >= FEWEST_STEPS or script.stem in NOT_COMPARED
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=TOLERANCE)
     assert ours.weights.keys() == theirs.weights.keys()
-    for name, array in ours.weights.items():
+    for name, array in ours.weights.items() if script.stem not in NOT_COMPARED else ():
         np.testing.assert_allclose(array, theirs.weights[name], rtol=1e-6, atol=1e-8, err_msg=name)
-    assert text_of_pytorch(ours.printed) == theirs.printed.split("\n")
+    assert comparable(ours.printed) == comparable(theirs.printed)
     assert_bitwise(run(with_our_imports(wide), tmp_path, capsys), ours)
 
     narrow, their_narrow = run(eager(with_our_imports(source)), tmp_path, capsys), run(eager(source), tmp_path, capsys)

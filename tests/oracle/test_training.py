@@ -22,7 +22,9 @@ def batches() -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
 
 
 def network(nn: Any) -> Any:
-    return nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.LayerNorm(48), nn.Linear(48, 32), nn.Tanh(), nn.Linear(32, 10))
+    return nn.Sequential(
+        nn.Linear(64, 48), nn.ReLU(), nn.LayerNorm(48), nn.Linear(48, 32), nn.Tanh(), nn.Linear(32, 10)
+    )
 
 
 def initial_weights(seed: int) -> dict[str, np.ndarray[Any, Any]]:

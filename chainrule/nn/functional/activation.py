@@ -9,8 +9,9 @@ from chainrule.functions.table import needs_tensor, on_tensors
 from chainrule.ir.errors import ArgumentError, ShapeError
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
-from chainrule.ops.elementwise import expm1, floating, where
+from chainrule.ops.elementwise import expm1, where
 from chainrule.ops.movement import normalise_axis, slice_axis
+from chainrule.ops.promotion import floating
 from chainrule.ops.special import gelu as gelu_of
 from chainrule.tensor import Tensor
 

@@ -10,8 +10,9 @@ from chainrule.nn.functional.dropping import check_probability, dropped
 from chainrule.ops import attention
 from chainrule.ops.contraction import matmul
 from chainrule.ops.creation import iota
-from chainrule.ops.elementwise import cast, eq
+from chainrule.ops.elementwise import eq
 from chainrule.ops.movement import broadcast_to
+from chainrule.ops.promotion import cast
 
 
 @on_tensors

@@ -12,10 +12,11 @@ from chainrule.ir.value import Carrier, Value
 from chainrule.nn.functional.probability import warn_of_probabilities
 from chainrule.nn.functional.reduction import check_options, check_same_shape, reduced
 from chainrule.ops import losses as ops
-from chainrule.ops.elementwise import cast, eq, exp, floating, logical_not, softplus, where, zero_where
+from chainrule.ops.elementwise import eq, exp, logical_not, softplus, where, zero_where
 from chainrule.ops.indexing import gather, index_select
 from chainrule.ops.movement import broadcast_shapes
 from chainrule.ops.probabilities import binary_cross_entropy as log_loss
+from chainrule.ops.promotion import cast, floating
 from chainrule.ops.reduction import sum_
 
 # Of classes -----------------------------------------------------------------------------------------------------------

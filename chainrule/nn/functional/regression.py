@@ -8,7 +8,8 @@ from chainrule.functions.table import on_tensors
 from chainrule.ir.errors import ArgumentError
 from chainrule.ir.value import Carrier
 from chainrule.nn.functional.reduction import check_options, check_same_shape, reduced
-from chainrule.ops.elementwise import abs_, floating, square, where
+from chainrule.ops.elementwise import abs_, square, where
+from chainrule.ops.promotion import floating
 from chainrule.ops.reduction import sum_
 
 

@@ -10,7 +10,7 @@ from chainrule.ir.origin import warn
 from chainrule.ir.types import DType, dtype_of
 from chainrule.ir.value import Carrier
 from chainrule.ops import normalise
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 
 
 @on_tensors

@@ -5,6 +5,7 @@ from typing import Any
 
 from chainrule.absent import absent
 from chainrule.optim.lr_scheduler.base import LRScheduler as LRScheduler
+from chainrule.optim.lr_scheduler.base import LRScheduler as _LRScheduler  # noqa: F401 (PyTorch's name of old)
 from chainrule.optim.lr_scheduler.cosine import CosineAnnealingLR as CosineAnnealingLR
 from chainrule.optim.lr_scheduler.exponential import ExponentialLR as ExponentialLR
 from chainrule.optim.lr_scheduler.functions import LambdaLR as LambdaLR

@@ -9,14 +9,25 @@ from torch import Tensor
 
 
 def seed_everything(seed: int) -> None:
-    np.random.seed(seed)  # noqa: NPY002 (so people write)
+    np.random.seed(seed)
     torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)
 
 
 seed_everything(42)
 device = torch.device("cpu")
+array = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def square() -> tuple[Tensor, Tensor]:
+    v = torch.tensor(3.0, requires_grad=True)
+    return v * v, v
+
+
+print(torch.cuda.device_count(), torch.accelerator.is_available(), torch.backends.mps.is_available())
 x: torch.Tensor = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], device=device)
 assert isinstance(x, torch.Tensor)
 assert isinstance(x, Tensor)
@@ -37,6 +48,10 @@ print(torch.allclose(x, x + 1e-12), torch.equal(x, x), (x == x).all(), torch.isn
 print(x.unsqueeze(0).shape, x[None].shape, x[..., None].squeeze(-1).shape, x.permute(1, 0).shape, x.expand(4, 2, 3).shape)
 print(x.repeat(2, 1).shape, torch.split(x, 1), torch.chunk(x, 3, dim=1), x.clamp(2, 5), torch.clamp(x, min=2.5))
 print(x.int(), x.long(), x.bool(), x.to(torch.int32), x.type(torch.long), x.tolist(), x.double().dtype)
+print(x.int().type(), x.type("torch.LongTensor").dtype, x.type(torch.BoolTensor).dtype, x.bool().type(torch.uint8))
+print(torch.Tensor([1, 2]), torch.Tensor(array[:1]), torch.LongTensor([3]), torch.FloatTensor([[0.5]]).shape)
+print(torch.Tensor(2, 3).shape, torch.BoolTensor([True]), torch.Tensor(x.shape).shape, torch.Tensor().shape)
+print(torch.pi, torch.inf, torch.nan, torch.e, x[torch.newaxis].shape, torch.autograd.grad(*square(), None, None)[0])
 print(torch.tensor(3), torch.tensor(3.5), torch.tensor([True, False]), torch.tensor([]), torch.tensor([1.5, 2]))
 print(torch.tensor([1e-5, 1.0]), torch.tensor([1e6, 1.5]), torch.tensor([1.0, float("nan"), float("inf")]))
 print(torch.arange(2000), torch.zeros(1), torch.tensor([0.1, 100.0]), torch.tensor([[1e-8], [1.0]]))
@@ -44,7 +59,6 @@ print(f"{x.mean():.3f} {x.sum().item():>8.2f} {x[0, 0]:.1e}", "shape: {}".format
 print(nn.functional.one_hot(torch.tensor([0, 2]), num_classes=3), torch.tril(torch.ones(3, 3)), torch.triu(x))
 
 # NumPy
-array = np.arange(6, dtype=np.float32).reshape(2, 3)
 t = torch.from_numpy(array)
 print(t, t.numpy().sum(), np.asarray(t).shape, np.mean(t.numpy()), torch.tensor(array), torch.as_tensor(array).dtype)
 print(torch.tensor(np.float32(2.5)), torch.tensor(np.array([1, 2])), np.array(x.tolist()).shape, t.mul(2).add_(1))
@@ -89,11 +103,12 @@ with torch.enable_grad():
 model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.2), nn.Linear(4, 2, bias=False))
 model.eval()
 model.to(device)
-print(model, model[0], model[-1].weight.shape, len(model), model.training, next(model.parameters()).device)
+print(model)
+print(model[-1].weight.shape, len(model), model.training, next(model.parameters()).device)
 print(list(model.state_dict().keys()), [n for n, _ in model.named_children()], type(model[0]).__name__)
 print([(n, tuple(p.shape)) for n, p in model.named_parameters()], next(model.parameters()).is_cuda)
 print(sum(p.numel() for p in model.parameters() if p.requires_grad), model(torch.zeros(5, 3)).shape)
 print(torch.optim.Adam(model.parameters(), lr=1e-3))
-model.half if hasattr(model, "half") else None  # noqa: B018 (hasattr may ask about what is not there)
+print(hasattr(model, "nonsense"))
 assert torch.get_default_dtype() in (torch.float32, torch.float64)
 losses = [x.sum().item()]
