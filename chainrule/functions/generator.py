@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +47,7 @@ class Generator:
 
     def seed(self) -> int:
         """Starts the stream of a seed from the system's randomness, and returns that seed."""
-        number = secrets.randbits(64)
+        number = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(number)
         return number
 

@@ -1,4 +1,4 @@
-"""PyTorch's switches between speed and exactness: here arithmetic is that of the type, and repeatable, whatever is set."""
+"""PyTorch's switches between speed and exactness: here sums are those of the type, and repeatable, whatever is set."""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ from chainrule.views import Expanded, Permuted, Reshaped, contiguous_strides, st
 def reshaped(what: str, x: Tensor, shape: Shape, must_view: bool = False) -> Tensor:
     """x in another shape: a view if the elements lie so that one is possible, else (unless `must_view`) a copy."""
     carrier = x.read()
-    shape = with_inferred(what, shape, carrier.type.size, carrier.type)
+    size = math.prod(carrier.shape)
+    if min(shape, default=0) < 0 or math.prod(shape) != size:
+        shape = with_inferred(what, shape, size, carrier.type)
     if x._view is None or strides_after_reshape(carrier.shape, x.strides_in_elements(), shape) is not None:
         return x.view_as_rule(Reshaped(shape))
     if must_view:

@@ -25,8 +25,11 @@ def integer(what: str, given: Any, argument: str = "a size") -> int:
 
 def integers(what: str, given: Sequence[Any], argument: str = "a size") -> Shape:
     """The ints of `f(2, 3)` or `f((2, 3))`."""
-    if len(given) == 1 and isinstance(given[0], list | tuple):
-        given = given[0]
+    if len(given) == 1:
+        if isinstance(given[0], list | tuple):
+            given = given[0]
+        elif given[0].__class__ is int:
+            return (given[0],)
     return tuple([integer(what, one, argument) for one in given])
 
 
