@@ -70,7 +70,7 @@ class Entries(Check):
             if not same(key, name):
                 return f"the names in {self.label}"
             if value is not before and not same(value, before):
-                return f"{self.label}[{key!r}]"
+                return f"{self.label}[{in_words(key)}]"
         return None
 
 
@@ -199,6 +199,11 @@ class Numbers(Check):
 
     def changed(self) -> str | None:
         return None if self._summary() == self.expected else f"the contents of {self.label}"
+
+
+def in_words(key: Any) -> str:
+    """What to call a key of a dict: a tensor's text would be long."""
+    return repr(key) if isinstance(key, SCALARS) else f"a {type(key).__name__}"
 
 
 def contents(cell: Any) -> Any:

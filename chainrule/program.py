@@ -47,7 +47,9 @@ class Program:
         self.structure, self.recipes = structure, recipes
         self.targets = [target for target, _ in outputs]
         self.other_gradients = tracing.other_gradients
-        self.effects = {(module, name): value for module, name, value in trace.effects}
+        # a module that was made inside the function may be gone already
+        alive = [(module, name, value) for module, name, value in trace.effects if module() is not None]
+        self.effects = {(module, name): value for module, name, value in alive}
         self.gradients_read = [
             (tracing.argument_leaves.get(entry.leaf, entry.leaf), entry.was)
             for entry in trace.gradients.values()

@@ -21,6 +21,7 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -38,6 +39,7 @@ from chainrule.checks import (
     Scope,
     Slots,
     contents,
+    in_words,
     remaining,
 )
 from chainrule.code_names import Names, names_in
@@ -49,6 +51,7 @@ from chainrule.tensor import Tensor
 READS_BY_NAME = {"getattr", "hasattr", "vars", "dir", "__dict__", "eval", "exec", "globals", "attrgetter", "asdict",
                  "astuple", "fields", "copy", "deepcopy"}  # fmt: skip
 READS_NOTHING = {"builtins", "abc", "typing", "types", "argparse"}  # base classes from there ask for no attribute
+INSTALLED = {"site-packages", "dist-packages"}  # the folders that installers put packages into
 BOOKKEEPING = {  # what Python writes into classes for itself, some of it late
     "__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__annotate__", "__annotations_cache__",
     "__slots__", "__qualname__", "__dataclass_fields__", "__dataclass_params__", "__match_args__",
@@ -92,6 +95,7 @@ class Observations:
         self._pending: list[tuple[Any, str, bool]] = []  # a value, what to call it, whether its owner counts writes
         self._scopes: list[Scope] = []
         self._asked = Asked()
+        self._home: set[str] = set()
         self._classes: set[type] = set()
         self._seen: dict[int, Any] = {}  # held while it is looked at: it goes by identity
 
@@ -122,6 +126,10 @@ class Observations:
 
     def observe(self, thing: Any, label: str) -> None:
         """Everything that a value, often a function, can see. The value itself is not kept alive if that can be."""
+        of = thing if isinstance(thing, FunctionType | MethodType) else type(thing)
+        root = str(of.__module__).partition(".")[0]
+        if is_installed(root) and not is_ours(root):
+            self._home.add(root)  # the user's own, although it is installed
         self._pending.append((thing, label, False))
         self._look()
 
@@ -143,25 +151,29 @@ class Observations:
 
     def _value(self, value: Any, label: str, counted: bool) -> None:
         """What lies inside a value."""
-        if isinstance(value, (*SCALARS, Tensor)) or id(value) in self._seen:
+        kind = type(value)  # isinstance would ask the value itself
+        if issubclass(kind, (*SCALARS, Tensor)) or id(value) in self._seen:
             return
-        if getattr(type(value), "_never_traced_", False):  # refuses to be used in a trace, and changes all the time
+        if getattr(kind, "_never_traced_", False):  # refuses to be used in a trace, and changes all the time
             return
         self._seen[id(value)] = value
-        if isinstance(value, FunctionType):
+        if issubclass(kind, FunctionType):
             self._function(value)
-        elif isinstance(value, ModuleType):
+        elif issubclass(kind, ModuleType):
             self._module(value)
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             self._class(value)
-        elif isinstance(value, np.ndarray):
+        elif issubclass(kind, np.ndarray):
             self.always.append(Numbers(value, label))
-        elif isinstance(value, dict):
+        elif issubclass(kind, dict):
             self._mapping(value, label, counted)
             self._object(value, label)
         elif not self._wrapper(value, label) and not self._random(value, label):
             self._container(value, label, counted)
             self._object(value, label)
+
+    def _is_library(self, module_name: object) -> bool:
+        return is_library(module_name) and str(module_name).partition(".")[0] not in self._home
 
     def _mapping(self, mapping: dict[Any, Any], label: str, counted: bool) -> None:
         kind = type(mapping)
@@ -170,40 +182,43 @@ class Observations:
             return
         counts = counted or getattr(kind, "_bumps_version_", False)
         (self.counted if counts else self.always).append(Entries(mapping, label))
-        self._pending += [(value, f"{label}[{key!r}]", False) for key, value in list(dict.items(mapping))]
+        for key, value in list(dict.items(mapping)):
+            self._pending.append((value, f"{label}[{in_words(key)}]", False))
 
     def _container(self, value: Any, label: str, counted: bool) -> None:
-        if isinstance(value, list | set | deque):
+        kind = type(value)
+        if issubclass(kind, list | set | deque):
             (self.counted if counted else self.always).append(Elements(value, label))
-        if isinstance(value, list | set | deque | tuple | frozenset):
+        if issubclass(kind, list | set | deque | tuple | frozenset):
             self._pending += [(part, f"{label}[{k}]", False) for k, part in enumerate(list(value))]
-        elif isinstance(value, types.MappingProxyType):
+        elif issubclass(kind, types.MappingProxyType):
             self.always.append(Result(lambda: tuple(value.items()), label))
             self._follow(label, *value.values())
-        elif isinstance(value, bytearray | array.array):
+        elif issubclass(kind, bytearray | array.array):
             self.always.append(Result(lambda: bytes(value), label))
-        elif isinstance(value, itertools.count):
+        elif issubclass(kind, itertools.count):
             self.always.append(Result(lambda: repr(value), label))
-        elif isinstance(value, Iterator):
+        elif issubclass(kind, Iterator):
             self.always.append(Result(lambda: remaining(value), label))
 
     def _wrapper(self, value: Any, label: str) -> bool:
         """Follows what is around a function or another value."""
-        if isinstance(value, MethodType):
+        kind = type(value)
+        if issubclass(kind, MethodType):
             self._follow("self", value.__self__)
             self._follow(label, value.__func__)
-        elif isinstance(value, functools.partial | functools.partialmethod):
+        elif issubclass(kind, functools.partial | functools.partialmethod):
             self._follow(label, value.func, value.args, value.keywords)
-        elif isinstance(value, staticmethod | classmethod):
+        elif issubclass(kind, staticmethod | classmethod):
             self._follow(label, value.__func__)
-        elif isinstance(value, property):
+        elif issubclass(kind, property):
             self._follow(label, value.fget)
-        elif isinstance(value, functools.cached_property):
+        elif issubclass(kind, functools.cached_property):
             self._follow(label, value.func)
-        elif isinstance(value, weakref.ReferenceType):
+        elif issubclass(kind, weakref.ReferenceType):
             self.always.append(Result(value, label))
             self._follow(label, value())
-        elif isinstance(value, BuiltinFunctionType):
+        elif issubclass(kind, BuiltinFunctionType):
             if not isinstance(value.__self__, ModuleType):
                 self._follow(label, value.__self__)
         else:
@@ -212,7 +227,7 @@ class Observations:
 
     def _random(self, value: Any, label: str) -> bool:
         """A source of random numbers that are not ours: who draws from it while tracing is traced at every call."""
-        if not isinstance(value, random_sources()):
+        if not issubclass(type(value), random_sources()):
             return False
         self.always.append(Result(lambda: random_state(value), f"the state of {type(value).__name__}, {label}"))
         return True
@@ -220,12 +235,12 @@ class Observations:
     def _object(self, value: Any, label: str) -> None:
         """The attributes of an object, and its class."""
         kind = type(value)
-        if isinstance(getattr(value, "__dict__", None), dict):
+        if fields_of(value) is not None:
             tables = getattr(kind, "_counted_tables_", ())
             scope = Scope(attributes_of(value), self._matters_in_instance(kind), label, tables)
             (self.counted if getattr(kind, "_bumps_version_", False) else self.always).append(scope)
             self._scopes.append(scope)
-        if not is_library(kind.__module__):
+        if not self._is_library(kind.__module__):
             slots = Slots(value, label)
             if slots.expected:
                 self.always.append(slots)
@@ -237,7 +252,7 @@ class Observations:
         hidden = getattr(kind, "_unobserved_", ())
         known: set[str] = set()
         for base in kind.__mro__:
-            if is_library(base.__module__) and base.__module__ not in READS_NOTHING:
+            if self._is_library(base.__module__) and base.__module__ not in READS_NOTHING:
                 if "_reads_" not in vars(base):
                     return lambda name: name not in hidden
                 known.update(vars(base)["_reads_"])
@@ -247,7 +262,7 @@ class Observations:
     def _class(self, kind: type) -> None:
         """The user's classes: what the code may load from them."""
         asked = self._asked
-        theirs = [base for base in kind.__mro__ if is_library(base.__module__)]
+        theirs = [base for base in kind.__mro__ if self._is_library(base.__module__)]
 
         def matters(name: str) -> bool:
             if name in BOOKKEEPING:
@@ -269,7 +284,7 @@ class Observations:
             self._scopes.append(Scope(read, self._asked.names.__contains__, "numpy"))
             return
         draws = module.__name__ in ("random", "numpy.random")
-        if is_library(module.__name__) and not draws:
+        if self._is_library(module.__name__) and not draws:
             return
         matters = self._asked.names.__contains__ if draws else self._asked.matters
         scope = Scope(lambda: vars(module), matters, module.__name__)
@@ -286,7 +301,7 @@ class Observations:
             self.always.append(Closure(function))
         self._follow(function.__name__, vars(function))
         scope = function.__globals__
-        if is_library(scope.get("__name__", "")):
+        if self._is_library(scope.get("__name__", "")):
             return
         names = names_in(function.__code__)
         self._asked.ask(names)
@@ -302,8 +317,17 @@ def attributes_of(thing: Any) -> Callable[[], dict[str, Any]]:
     try:
         reference = weakref.ref(thing)
     except TypeError:
-        return lambda: vars(thing)
-    return lambda: getattr(reference(), "__dict__", {})
+        return lambda: fields_of(thing) or {}
+    return lambda: fields_of(reference()) or {}
+
+
+def fields_of(thing: Any) -> dict[str, Any] | None:
+    """The dict of an object's attributes, if it has one, past whatever its class makes of reading them."""
+    try:
+        fields = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return None
+    return fields if isinstance(fields, dict) else None
 
 
 def random_state(source: Any) -> int:
@@ -327,8 +351,16 @@ def imported(names: Collection[str], package: Any) -> list[ModuleType]:
 
 
 def is_library(module_name: object) -> bool:
-    """Whether a module is chainrule's, NumPy's or Python's own: what they hold does not change under a program."""
+    """Whether a module is chainrule's, Python's own or installed: what they hold does not change under a program."""
     if not isinstance(module_name, str):  # some of Python's own classes have a descriptor there
         return module_name is not None
     root = module_name.partition(".")[0]
-    return is_ours(module_name) or root == "numpy" or (root in sys.stdlib_module_names and root != "__main__")
+    return is_ours(module_name) or (root != "__main__" and (root in sys.stdlib_module_names or is_installed(root)))
+
+
+@functools.cache
+def is_installed(root: str) -> bool:
+    """Whether a package lies where installers put packages, not where its author works on it."""
+    module = sys.modules.get(root)
+    places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+    return any(not INSTALLED.isdisjoint(PurePath(place).parts) for place in places)

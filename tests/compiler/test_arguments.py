@@ -125,6 +125,16 @@ def test_a_compiled_method_shows_its_traces() -> None:
     assert "matmul" in str(model.run.graph)
 
 
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "threshold", "softplus", "hardshrink"])
+def test_a_float_argument_as_the_setting_of_an_activation(name: str) -> None:
+    def use(decorate: Decorate, x: Any) -> Any:
+        activation = getattr(nn.functional, name)
+        function = decorate(lambda x, a: activation(x - 2, *[a] * (1 + (name == "threshold"))))
+        return [function(x, 0.5), function(x, 0.25)]
+
+    fresh(use)
+
+
 # Results --------------------------------------------------------------------------------------------------------------
 
 

@@ -271,3 +271,10 @@ def test_a_compiled_step_in_a_thread_of_its_own() -> None:
         thread.join()
     assert sorted(results) == [2.0 * k for k in range(8)]
     assert step.traces == 1
+
+
+def test_a_module_may_be_made_inside() -> None:
+    step = cr.compile(lambda x, y: nn.SmoothL1Loss()(x, y))
+    x, y = cr.tensor([1.0, 2.0]), cr.tensor([1.5, 5.0])
+    assert step(x, y).item() == step(x, y).item() == nn.functional.smooth_l1_loss(x, y).item()
+    assert step.traces == 1

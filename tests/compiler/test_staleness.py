@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import importlib
 import random
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -290,6 +292,34 @@ def test_what_only_other_methods_use_makes_no_new_trace() -> None:
     trainer.fit()
     assert trainer.step.traces == 2
     assert trainer.losses[5] == pytest.approx(trainer.losses[0] * 1.5)
+
+
+def test_libraries_are_not_walked_but_the_functions_own_package_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    (place / "made_up_library.py").write_text("FACTOR = 2.0\ndef scaled(x):\n    return x * FACTOR\n")
+    monkeypatch.syspath_prepend(str(place))
+    library = importlib.import_module("made_up_library")
+    monkeypatch.setitem(sys.modules, "made_up_library", library)
+    outer, own = cr.compile(lambda x: library.scaled(x)), cr.compile(library.scaled)
+    changing(own, lambda: setattr(library, "FACTOR", 3.0))
+    assert own.traces == 2
+    assert own(X).tolist() == [3, 6]
+    assert outer(X).tolist() == [3, 6]
+
+
+class Hostile:
+    """Answers every question with an error."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_objects_that_do_not_want_to_be_looked_at_are_left_alone() -> None:
+    hostile = Hostile()
+    assert cr.compile(lambda x: (hostile, x * 2)[1])(X).tolist() == [2, 4]
 
 
 def test_a_deep_nest_can_be_looked_at() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.functions.table import needs_tensor, on_tensors
+from chainrule.functions.table import needs_tensor, on_tensors, unwrap
 from chainrule.ir.errors import ArgumentError, ShapeError
 from chainrule.ir.value import Carrier
 from chainrule.ops import elementwise as ops
@@ -22,7 +22,7 @@ SELU_SCALE = 1.0507009873554805
 def applied(name: str, input: Any, inplace: bool, operation: Callable[..., Carrier], *settings: Any) -> Tensor:
     """operation(input, *settings), written to the input if `inplace`."""
     carrier = input.read() if isinstance(input, Tensor) else needs_tensor(name, input)
-    result = operation(carrier, *settings)
+    result = operation(carrier, *[unwrap(setting) for setting in settings])  # a traced float is a tensor
     if not inplace:
         return Tensor(result)
     return needs_handle(name, input).write_in_place(result, f"{name}(inplace=True)")
