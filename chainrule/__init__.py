@@ -45,6 +45,8 @@ _SUBPACKAGES = (
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # asked for rarely, and slow to find out
+        return importlib.import_module("importlib.metadata").version("chainrule")
     if name in _SUBPACKAGES:
         return importlib.import_module(f"chainrule.{name}")
     raise absent_function(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import pkgutil
 import subprocess
 import sys
@@ -43,3 +44,7 @@ def test_layers_and_optimisers_load_at_first_use() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         cr.nonsense  # noqa: B018 (reading it is the point)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert cr.__version__ == importlib.metadata.version("chainrule")
