@@ -27,6 +27,7 @@ from chainrule.ir.types import DType, float32, float64, int8, int16, int32, int6
 from chainrule.ir.types import bool_ as bool
 from chainrule.tensor import Buffer, Parameter, Size, Tensor
 from chainrule.threads import get_num_threads, set_num_threads
+from chainrule.version import __version__ as __version__
 
 tensor: Any = FUNCTIONS["tensor"]  # the function, not the file of that name
 dtype = DType
@@ -45,8 +46,6 @@ _SUBPACKAGES = (
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":  # asked for rarely, and slow to find out
-        return importlib.import_module("importlib.metadata").version("chainrule")
     if name in _SUBPACKAGES:
         return importlib.import_module(f"chainrule.{name}")
     raise absent_function(name)

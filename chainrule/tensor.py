@@ -38,12 +38,15 @@ class Tensor:
     is_scalar_cell = False  # a number in an optimiser's settings: reads as a float
 
     def __init__(self, carrier: Carrier = None, *sizes: int) -> None:
-        if carrier.__class__ is not Value and carrier.__class__ is not Node:
-            carrier = self.from_data(carrier, sizes)  # Tensor([1, 2]), Tensor(2, 3): see functions/legacy.py
-        self._carrier = carrier
         self._leaf: Leaf | None = None
         self._view: View | None = None
         self._writes = 0
+        if carrier.__class__ is Value:  # first and alone: every eager op ends here
+            self._carrier: Carrier = carrier
+            return
+        if carrier.__class__ is not Node:
+            carrier = self.from_data(carrier, sizes)  # Tensor([1, 2]), Tensor(2, 3): see functions/legacy.py
+        self._carrier = carrier
         if carrier.__class__ is Node:
             trace = state.trace.get()
             if trace is not None:
@@ -58,9 +61,10 @@ class Tensor:
         trace = state.trace.get()
         if trace is not None:
             return trace.read(self)
-        if self._carrier.__class__ is not Value:
-            raise leaked(self._carrier if self._carrier.__class__ is Ended else Ended(self._carrier.origin))
-        return self._carrier
+        carrier = self._carrier
+        if carrier.__class__ is Value:
+            return carrier
+        raise leaked(carrier if carrier.__class__ is Ended else Ended(carrier.origin))
 
     def read_outside(self) -> Carrier:
         """The value that this handle has outside the trace that is going on."""

@@ -8,10 +8,11 @@ import click
 
 from chainrule.cli.train import Diverged, train
 from chainrule.ir.errors import ChainruleError
+from chainrule.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="chainrule")
+@click.version_option(__version__, prog_name="chainrule")
 def commands() -> None:
     """Trains neural networks by backpropagation, on the machine that you have."""
 

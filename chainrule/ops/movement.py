@@ -11,7 +11,7 @@ from chainrule.ir.operators import operator
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import Array, Shape, Type
 from chainrule.ir.value import Carrier
-from chainrule.ops.creation import Number, full, repeated
+from chainrule.ops.creation import Number, full
 
 
 def normalise_axis(axis: int, ndim: int, what: str) -> int:
@@ -39,12 +39,10 @@ def normalise_axes(axes: int | tuple[int, ...] | None, ndim: int, what: str) -> 
 
 
 def _broadcast_reference(x: Array, *, shape: Shape) -> Array:
-    if x.ndim == 0:
-        return repeated(x, shape)
-    if not x.flags.c_contiguous:
+    try:  # a tenth of the time of np.broadcast_to
+        return np.ndarray(shape, x.dtype, x, 0, _stretched_strides(x.shape, x.strides, shape))
+    except ValueError:  # memory that is not in one piece has no buffer
         return np.broadcast_to(x, shape)
-    strides = _stretched_strides(x.shape, x.strides, shape)
-    return np.ndarray(shape, x.dtype, x, 0, strides)  # a tenth of the time of np.broadcast_to
 
 
 @lru_cache(maxsize=4096)
