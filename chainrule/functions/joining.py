@@ -46,10 +46,12 @@ def joined(what: str, tensors: Sequence[Carrier], dim: int) -> Carrier:
     xs = [x for x in xs if x.shape != (0,)] or xs[:1]
     first = xs[0]
     axis = normalise_axis(dim, len(first.shape), what)
+    before, after = first.shape[:axis], first.shape[axis + 1 :]
     for position, x in enumerate(xs):
-        if not x.shape:
+        shape = x.shape
+        if not shape:
             raise ShapeError(f"{what}: tensor {position} has no dimension along which to join it; use stack.")
-        if x.shape[:axis] != first.shape[:axis] or x.shape[axis + 1 :] != first.shape[axis + 1 :]:
+        if shape[:axis] != before or shape[axis + 1 :] != after:
             raise ShapeError(f"{what}: {first.type} and {x.type} may differ in dimension {axis} only.")
     return concatenate(xs, axis) if len(xs) > 1 else alias(first)
 

@@ -170,13 +170,15 @@ _min = Primitive("min", _numpy(np.minimum), _nonempty("min"), _extreme_vjp, samp
 
 def amax(x: Carrier, axes: Axes, keepdims: bool = False) -> Carrier:
     """The largest element over axes; NaN if there is one."""
-    _nonempty("max")(x.type, axes=axes, keepdims=keepdims)
+    if 0 in x.shape:
+        _nonempty("max")(x.type, axes=axes, keepdims=keepdims)
     return _max(x, axes=axes, keepdims=keepdims)
 
 
 def amin(x: Carrier, axes: Axes, keepdims: bool = False) -> Carrier:
     """The smallest element over axes; NaN if there is one."""
-    _nonempty("min")(x.type, axes=axes, keepdims=keepdims)
+    if 0 in x.shape:
+        _nonempty("min")(x.type, axes=axes, keepdims=keepdims)
     return _min(x, axes=axes, keepdims=keepdims)
 
 
@@ -193,19 +195,21 @@ def _position_samples(rng: np.random.Generator) -> list[Any]:
     return [((rng.standard_normal(shape),), {"axis": axis}) for shape, axis in (((2, 3), 1), ((3, 0, 2), 0), ((1,), 0))]
 
 
-_argmax = Primitive("argmax", lambda x, *, axis: np.argmax(x, axis), _infer_position, samples=_position_samples)
-_argmin = Primitive("argmin", lambda x, *, axis: np.argmin(x, axis), _infer_position, samples=_position_samples)
+_argmax = Primitive("argmax", lambda x, *, axis: x.argmax(axis), _infer_position, samples=_position_samples)
+_argmin = Primitive("argmin", lambda x, *, axis: x.argmin(axis), _infer_position, samples=_position_samples)
 
 
 def argmax(x: Carrier, axis: int) -> Carrier:
     """The index of the first largest element along an axis."""
-    _infer_position(x.type, axis=axis)
+    if 0 in x.shape:
+        _infer_position(x.type, axis=axis)
     return _argmax(x, axis=axis)
 
 
 def argmin(x: Carrier, axis: int) -> Carrier:
     """The index of the first smallest element along an axis."""
-    _infer_position(x.type, axis=axis)
+    if 0 in x.shape:
+        _infer_position(x.type, axis=axis)
     return _argmin(x, axis=axis)
 
 
