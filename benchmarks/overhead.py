@@ -49,19 +49,42 @@ def eager() -> dict[str, Any]:
     row = np.ones(8, np.float32)
     x, y = cr.tensor(a, requires_grad=True), cr.tensor(b, requires_grad=True)
     r = cr.tensor(row, requires_grad=True)
+    condition, places = b > 1, np.zeros(8, np.int64)
+    c, at = cr.tensor(condition), cr.tensor(places)
+
+    def softmax() -> Any:
+        e = np.exp(a - a.max(-1, keepdims=True))
+        return e / e.sum(-1, keepdims=True)
+
     cases: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         "x + y": (lambda: x + y, lambda: a + b),
         "x * 2.0": (lambda: x * 2.0, lambda: a * np.float32(2)),
         "x + row": (lambda: x + r, lambda: a + row),
         "exp": (lambda: x.exp(), lambda: np.exp(a)),
         "relu": (lambda: F.relu(x), lambda: np.maximum(a, 0)),
+        "sigmoid": (lambda: x.sigmoid(), lambda: 1 / (1 + np.exp(-a))),
+        "clamp": (lambda: x.clamp(0, 1), lambda: np.minimum(np.maximum(a, 0), 1)),
+        "where": (lambda: cr.where(c, x, y), lambda: np.where(condition, a, b)),
+        "softmax": (lambda: F.softmax(x, -1), softmax),
         "matmul": (lambda: x @ y, lambda: a @ b),
+        "x @ y.T": (lambda: x @ y.T, lambda: a @ b.T),
+        "linear": (lambda: F.linear(x, y, r), lambda: a @ b.T + row),
+        "embedding": (lambda: F.embedding(at, y), lambda: b[places]),
         "sum": (lambda: x.sum(), lambda: a.sum()),
         "sum(1)": (lambda: x.sum(1), lambda: a.sum(1)),
         "mean": (lambda: x.mean(), lambda: a.mean()),
+        "var": (lambda: x.var(), lambda: a.var()),
+        "max(1)": (lambda: x.max(1), lambda: (a.max(1), a.argmax(1))),
         "reshape": (lambda: x.reshape(64), lambda: a.reshape(64)),
+        "flatten": (lambda: x.flatten(), lambda: a.reshape(64)),
+        "unsqueeze": (lambda: x.unsqueeze(0), lambda: a[None]),
         "transpose": (lambda: x.T, lambda: a.T),
+        "cat": (lambda: cr.cat([x, y]), lambda: np.concatenate([a, b])),
+        "stack": (lambda: cr.stack([x, y]), lambda: np.stack([a, b])),
         "x[2:5]": (lambda: x[2:5], lambda: a[2:5]),
+        "x[0]": (lambda: x[0], lambda: a[0]),
+        "x[:, 1]": (lambda: x[:, 1], lambda: a[:, 1]),
+        "x[places]": (lambda: x[at], lambda: a[places]),
         "x > y": (lambda: x > y, lambda: a > b),
     }
     return {name: over_numpy(*pair) for name, pair in cases.items()}

@@ -94,7 +94,21 @@ def difference(key: Key, other: Key) -> str:
     for position, (part, before) in enumerate(zip(key[SETTINGS:], other[SETTINGS:], strict=True)):
         if part != before:
             return f"argument {position} ({_in_words(before)}, then {_in_words(part)})"
+    for position, part in enumerate(key[SETTINGS:]):
+        if _is_identity(part):  # the keys are equal and yet there was no program: it took the place of one that is gone
+            return f"argument {position} ({_in_words(part)}, then {_in_words(part)})"
     return "its surroundings"
+
+
+def _is_identity(part: Any) -> bool:
+    """Whether this part of a key is an object of a class of the user's, known by its address."""
+    return (
+        isinstance(part, tuple)
+        and len(part) == 2
+        and isinstance(part[0], type)
+        and part[0] is not slice
+        and not issubclass(part[0], SCALARS)
+    )
 
 
 def _in_words(part: Any) -> str:

@@ -21,6 +21,10 @@ from chainrule.ops import promotion
 from chainrule.ops.control import detach
 from chainrule.views import Detached, View, ViewRule, contiguous_strides
 
+# Bound once: every eager op asks both.
+_active_trace = state.trace.get
+_recording = state.gradients_enabled.get
+
 
 class NotKept:
     """Stands in `.grad` after a compiled step that stores no gradients."""
@@ -56,9 +60,9 @@ class Tensor:
 
     def read(self) -> Carrier:
         """The value or node that this handle stands for now."""
-        if self._view is not None:
-            self._follow_base(self._view)
-        trace = state.trace.get()
+        trace, view = _active_trace(), self._view
+        if view is not None and (trace is not None or view.base._version() != view.seen):
+            self._follow_base(view)
         if trace is not None:
             return trace.read(self)
         carrier = self._carrier
@@ -90,7 +94,7 @@ class Tensor:
 
     def _version(self) -> int:
         """The number of writes to this handle and to what it is a view of."""
-        trace = state.trace.get()
+        trace = _active_trace()
         own = self._writes if trace is None else trace.version(self)
         return own if self._view is None else own + self._view.base._version()
 
@@ -163,10 +167,10 @@ class Tensor:
                 return
             handle = view.base
 
-    def view_as_rule(self, rule: ViewRule) -> Tensor:
-        """A handle on the view of this one by `rule`."""
-        result = Tensor(rule.read(self.read()))
-        result._view = View(self, rule, self._version(), state.gradients_enabled.get())
+    def view_as_rule(self, rule: ViewRule, carrier: Carrier = None) -> Tensor:
+        """A handle on the view of this one by `rule`. Who has read this one already gives the carrier."""
+        result = Tensor(rule.read(self.read() if carrier is None else carrier))
+        result._view = View(self, rule, self._version(), _recording())
         return result
 
     def strides_in_elements(self) -> tuple[int, ...]:
@@ -184,7 +188,7 @@ class Tensor:
 
     def _enter_trace(self) -> None:
         """Of what a trace asks the type, that type must still be the same at the next call."""
-        trace = state.trace.get()
+        trace = _active_trace()
         if trace is not None and self._carrier.__class__ is Value:
             trace.cell(self)
 

@@ -13,7 +13,7 @@ from chainrule.ir.errors import InPlaceError
 from chainrule.ir.types import Shape
 from chainrule.ir.value import Carrier
 from chainrule.ops.control import detach
-from chainrule.ops.movement import inverse_order
+from chainrule.ops.movement import broadcast_to, inverse_order, permute, reshape
 
 Strides = tuple[int, ...]
 
@@ -46,11 +46,13 @@ class View:
 class Reshaped:
     """A new shape over the same elements in the same order."""
 
+    __slots__ = ("shape",)
+
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
 
     def read(self, base: Carrier) -> Carrier:
-        return base.reshape(self.shape)
+        return reshape(base, self.shape)
 
     def write(self, base: Carrier, value: Carrier) -> Carrier:
         return value.reshape(base.shape)
@@ -64,11 +66,13 @@ class Reshaped:
 class Permuted:
     """The axes in another order."""
 
+    __slots__ = ("axes",)
+
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes
 
     def read(self, base: Carrier) -> Carrier:
-        return base.permute(self.axes)
+        return permute(base, self.axes)
 
     def write(self, base: Carrier, value: Carrier) -> Carrier:
         return value.permute(inverse_order(self.axes))
@@ -80,11 +84,13 @@ class Permuted:
 class Expanded:
     """Repeated along axes of length 1: several places show one element, so it cannot be written through."""
 
+    __slots__ = ("shape",)
+
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
 
     def read(self, base: Carrier) -> Carrier:
-        return base.broadcast_to(self.shape)
+        return broadcast_to(base, self.shape)
 
     def write(self, base: Carrier, value: Carrier) -> Carrier:
         if value.type.size == base.type.size:  # nothing is repeated
@@ -117,6 +123,8 @@ class Detached:
 
 class Indexed:
     """A basic key: integers, slices, None and Ellipsis. `key` is what `ops.indexing.parse_basic` made of it."""
+
+    __slots__ = ("key",)
 
     def __init__(self, key: Any) -> None:
         self.key = key

@@ -202,7 +202,7 @@ def operator_method(name: str, operation: Operation) -> Callable[[Tensor, Any], 
     """`x op other`."""
 
     def method(self: Tensor, other: Any) -> Any:
-        b = operand(other)
+        b = other.read() if isinstance(other, Tensor) else operand(other)
         return NotImplemented if b is NotImplemented else Tensor(operation(self.read(), b))
 
     method.__name__ = name

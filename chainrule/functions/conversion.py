@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,7 @@ from chainrule.tensor import Tensor, from_array
 def one_element(what: str, self: Tensor) -> Carrier:
     """The carrier of a tensor that must have one element."""
     carrier = self.read()
-    if carrier.type.size != 1:
+    if math.prod(carrier.shape) != 1:
         raise ArgumentError(f"{what}: a tensor of one element is needed, not {carrier.type}. Pick one, or reduce it.")
     return carrier
 

@@ -43,11 +43,13 @@ class Picked(Indexed):
 def getitem(self: Tensor, key: Any) -> Tensor:
     """x[key]: a view for ints, slices, None and Ellipsis; a copy for arrays and masks."""
     carrier = self.read()
-    parsed = keys.parse(carrier.shape, carriers_in(key))
-    if not parsed.stages:
-        return self.view_as_rule(Indexed(parsed.basic))
-    if all(isinstance(stage, Chosen) for stage in parsed.stages):
-        return self.view_as_rule(Picked(parsed))
+    shape = carrier.shape
+    parsed = keys.parse_plain(shape, key) or keys.parse(shape, carriers_in(key))
+    stages = parsed.stages
+    if not stages:
+        return self.view_as_rule(Indexed(parsed.basic), carrier)
+    if stages[-1].__class__ is Chosen:  # arrays would come behind
+        return self.view_as_rule(Picked(parsed), carrier)
     return Tensor(parsed.read(carrier))
 
 

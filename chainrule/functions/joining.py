@@ -31,10 +31,10 @@ def of_one_dtype(what: str, tensors: Sequence[Any]) -> list[Carrier]:
     if not tensors:
         raise ArgumentError(f"{what}: at least one tensor is needed, none was given.")
     for x in tensors:
-        if not is_carrier(x):
+        if x.__class__ is not Value and not is_carrier(x):
             raise DTypeError(f"{what}: every element must be a Tensor, this one is {type(x).__name__}.")
-    dtypes = {x.dtype for x in tensors}
-    if len(dtypes) == 1:
+    dtypes = [x.dtype for x in tensors]
+    if dtypes.count(dtypes[0]) == len(dtypes):
         return list(tensors)
     dtype = functools.reduce(promote, dtypes)
     return [cast(x, dtype) for x in tensors]
@@ -43,17 +43,25 @@ def of_one_dtype(what: str, tensors: Sequence[Any]) -> list[Carrier]:
 def joined(what: str, tensors: Sequence[Carrier], dim: int) -> Carrier:
     """One after another along `dim`; empty vectors are left out, as PyTorch does."""
     xs = of_one_dtype(what, tensors)
-    xs = [x for x in xs if x.shape != (0,)] or xs[:1]
+    shapes = [x.shape for x in xs]
+    if (0,) in shapes:
+        xs = [x for x in xs if x.shape != (0,)] or xs[:1]
+        shapes = [x.shape for x in xs]
+    axis = normalise_axis(dim, len(shapes[0]), what)
+    if not shapes[0] or shapes.count(shapes[0]) != len(shapes):
+        check_joint(what, xs, axis)
+    return concatenate(xs, axis) if len(xs) > 1 else alias(xs[0])
+
+
+def check_joint(what: str, xs: Sequence[Carrier], axis: int) -> None:
+    """Raises ShapeError unless the shapes differ along the axis only."""
     first = xs[0]
-    axis = normalise_axis(dim, len(first.shape), what)
     before, after = first.shape[:axis], first.shape[axis + 1 :]
     for position, x in enumerate(xs):
-        shape = x.shape
-        if not shape:
+        if not x.shape:
             raise ShapeError(f"{what}: tensor {position} has no dimension along which to join it; use stack.")
-        if shape[:axis] != before or shape[axis + 1 :] != after:
+        if x.shape[:axis] != before or x.shape[axis + 1 :] != after:
             raise ShapeError(f"{what}: {first.type} and {x.type} may differ in dimension {axis} only.")
-    return concatenate(xs, axis) if len(xs) > 1 else alias(first)
 
 
 @function("cat", "concat", "concatenate", tensor_first=False)
@@ -71,8 +79,11 @@ def stack(tensors: Sequence[Carrier], dim: int = 0) -> Carrier:
         if x.shape != shape:
             raise ShapeError(f"stack: all tensors must have one shape: {xs[0].type} and {x.type}.")
     axis = normalise_axis(dim, len(shape) + 1, "stack")
-    raised = [x.reshape((*shape[:axis], 1, *shape[axis:])) for x in xs]
-    return concatenate(raised, axis) if len(raised) > 1 else alias(raised[0])
+    if axis == len(shape) or len(xs) == 1:
+        raised = [x.reshape((*shape[:axis], 1, *shape[axis:])) for x in xs]
+        return concatenate(raised, axis) if len(raised) > 1 else alias(raised[0])
+    # side by side is one after another, seen in another shape: one reshape instead of one for each
+    return concatenate(xs, axis).reshape((*shape[:axis], len(xs), *shape[axis:]))
 
 
 def at_least(x: Carrier, count: int) -> Carrier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from chainrule.functions.sizes import integers, lengths, named_too, with_inferred
@@ -21,11 +22,11 @@ from chainrule.views import Expanded, Permuted, Reshaped, contiguous_strides, st
 def reshaped(what: str, x: Tensor, shape: Shape, must_view: bool = False) -> Tensor:
     """x in another shape: a view if the elements lie so that one is possible, else (unless `must_view`) a copy."""
     carrier = x.read()
-    size = math.prod(carrier.shape)
-    if min(shape, default=0) < 0 or math.prod(shape) != size:
-        shape = with_inferred(what, shape, size, carrier.type)
-    if x._view is None or strides_after_reshape(carrier.shape, x.strides_in_elements(), shape) is not None:
-        return x.view_as_rule(Reshaped(shape))
+    before = carrier.shape
+    if not _fits(before, shape):
+        shape = with_inferred(what, shape, math.prod(before), carrier.type)
+    if x._view is None or strides_after_reshape(before, x.strides_in_elements(), shape) is not None:
+        return x.view_as_rule(Reshaped(shape), carrier)
     if must_view:
         raise ShapeError(
             f"{what}: the elements of {carrier.type} do not lie in the order of {list(shape)} (it is a view with "
@@ -34,10 +35,16 @@ def reshaped(what: str, x: Tensor, shape: Shape, must_view: bool = False) -> Ten
     return Tensor(carrier.reshape(shape))
 
 
+@lru_cache(maxsize=4096)
+def _fits(before: Shape, shape: Shape) -> bool:
+    """Whether a shape, written out, has as many elements as the one before."""
+    return min(shape, default=0) >= 0 and math.prod(shape) == math.prod(before)
+
+
 @on_handle("view", free=False)
 def view(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape, one length of which may be -1. Raises ShapeError where a copy is needed."""
-    if not shape or not (isinstance(shape[0], list | tuple) or hasattr(shape[0], "__index__")):
+    if not shape or not (hasattr(shape[0], "__index__") or isinstance(shape[0], list | tuple)):
         raise NotYetError("view: a view as another element type is not there yet; `x.to(dtype)` converts the values.")
     return reshaped("view", input, integers("view", shape), must_view=True)
 
@@ -63,8 +70,8 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 @on_handle("flatten")
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from start_dim to end_dim as one."""
-    shape = tuple(input.shape)
-    first, last = (normalise_axis(dim, len(shape), "flatten") for dim in (start_dim, end_dim))
+    shape = input.read().shape
+    first, last = normalise_axis(start_dim, len(shape), "flatten"), normalise_axis(end_dim, len(shape), "flatten")
     if first > last:
         raise ArgumentError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} in {list(shape)}.")
     if shape and first == last:
@@ -90,8 +97,10 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 @on_handle("squeeze")
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the dimensions of length 1 (those of them that `dim` names)."""
-    shape = tuple(input.shape)
-    given = range(len(shape)) if dim is None else dim if isinstance(dim, list | tuple) else (dim,)
+    shape = input.read().shape
+    if dim is None:
+        return input.view_as_rule(Reshaped(tuple([length for length in shape if length != 1])))
+    given = dim if isinstance(dim, list | tuple) else (dim,)
     axes = {normalise_axis(axis, len(shape), "squeeze") for axis in given}
     kept = tuple(length for axis, length in enumerate(shape) if not (axis in axes and length == 1))
     return input.view_as_rule(Reshaped(kept))
@@ -100,9 +109,10 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 @on_handle("unsqueeze")
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a new dimension of length 1 at position `dim`."""
-    shape = tuple(input.shape)
+    carrier = input.read()
+    shape = carrier.shape
     axis = normalise_axis(dim, len(shape) + 1, "unsqueeze")
-    return input.view_as_rule(Reshaped((*shape[:axis], 1, *shape[axis:])))
+    return input.view_as_rule(Reshaped((*shape[:axis], 1, *shape[axis:])), carrier)
 
 
 @on_handle("contiguous", free=False)
@@ -168,19 +178,32 @@ def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
 @on_handle("transpose", "swapaxes", "swapdims")
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged."""
-    axes = list(range(len(input.shape)))
-    first, second = (normalise_axis(dim, len(axes), "transpose") for dim in (dim0, dim1))
+    carrier = input.read()
+    ndim = len(carrier.shape)
+    first, second = normalise_axis(dim0, ndim, "transpose"), normalise_axis(dim1, ndim, "transpose")
+    return input.view_as_rule(_exchanging(ndim, first, second), carrier)
+
+
+@lru_cache(maxsize=1024)
+def _exchanging(ndim: int, first: int, second: int) -> Permuted:
+    axes = list(range(ndim))
     if axes:
         axes[first], axes[second] = second, first
-    return input.view_as_rule(Permuted(tuple(axes)))
+    return Permuted(tuple(axes))
+
+
+@lru_cache(maxsize=64)
+def _reversing(ndim: int) -> Permuted:
+    return Permuted(tuple(reversed(range(ndim))))
 
 
 @on_handle("t")
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a vector as it is."""
-    if len(input.shape) > 2:
+    ndim = len(input.read().shape)
+    if ndim > 2:
         raise ShapeError(f"t: at most 2 dimensions, not {input.read().type}. Use `x.mT` or `x.transpose(-2, -1)`.")
-    return input.view_as_rule(Permuted(tuple(reversed(range(len(input.shape))))))
+    return input.view_as_rule(_reversing(ndim))
 
 
 def mT(self: Tensor) -> Tensor:
@@ -192,7 +215,8 @@ def mT(self: Tensor) -> Tensor:
 
 def T(self: Tensor) -> Tensor:
     """The dimensions in reversed order."""
-    return self.view_as_rule(Permuted(tuple(reversed(range(len(self.shape))))))
+    carrier = self.read()
+    return self.view_as_rule(_reversing(len(carrier.shape)), carrier)
 
 
 METHODS["T"] = property(T)
@@ -227,19 +251,21 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 def expand(input: Tensor, *size: Any, implicit: bool = False, **named: Any) -> Tensor:
     """Repeated along dimensions of length 1 and new leading ones; -1 leaves a length as it is."""
     wanted = integers("expand", named_too("expand", size, named, "size"))
-    shape = tuple(input.shape)
+    shape = input.read().shape
     new = len(wanted) - len(shape)
     if new < 0 or -1 in wanted[:new]:
         raise ShapeError(
             f"expand: {list(wanted)} needs a length for each of the {len(shape)} dimensions of {list(shape)}."
         )
-    return expanded("expand", input, tuple(shape[k - new] if n == -1 else n for k, n in enumerate(wanted)))
+    if -1 in wanted:
+        wanted = tuple([shape[k - new] if n == -1 else n for k, n in enumerate(wanted)])
+    return expanded("expand", input, wanted)
 
 
 def expanded(what: str, x: Tensor, shape: Shape) -> Tensor:
     """x as a view in which it is repeated to `shape`."""
     try:
-        check_broadcast(tuple(x.shape), shape)
+        check_broadcast(x.read().shape, shape)
     except ShapeError:
         raise ShapeError(
             f"{what}: {x.read().type} cannot be repeated to {list(shape)}: only dimensions of length 1 are repeated."

@@ -26,18 +26,20 @@ def integer(what: str, given: Any, argument: str = "a size") -> int:
 def integers(what: str, given: Sequence[Any], argument: str = "a size") -> Shape:
     """The ints of `f(2, 3)` or `f((2, 3))`."""
     if len(given) == 1:
+        if given[0].__class__ is int:
+            return (given[0],)
         if isinstance(given[0], list | tuple):
             given = given[0]
-        elif given[0].__class__ is int:
-            return (given[0],)
-    return tuple([integer(what, one, argument) for one in given])
+    return tuple([one if one.__class__ is int else integer(what, one, argument) for one in given])
 
 
 def named_too(what: str, given: Sequence[Any], named: dict[str, Any], name: str) -> Sequence[Any]:
     """What was given as `f(2, 3)`, `f((2, 3))` or `f(name=(2, 3))`."""
-    if set(named) - {name} or (named and given):
+    if not named:
+        return given
+    if given or set(named) != {name}:
         raise ArgumentError(f"{what}: give `{name}` once, and no other argument: {[*given, *named]}.")
-    return (tuple(named[name]),) if named else given
+    return (tuple(named[name]),)
 
 
 def lengths(what: str, given: Sequence[Any]) -> Shape:

@@ -57,8 +57,8 @@ def wrap(thing: Any) -> Any:
     if thing.__class__ is Value or thing.__class__ is Node:
         return Tensor(thing)
     if isinstance(thing, tuple):
-        parts = [wrap(part) for part in thing]
-        return type(thing)(*parts) if hasattr(thing, "_fields") else tuple(parts)
+        parts = [Tensor(part) if part.__class__ is Value else wrap(part) for part in thing]
+        return tuple(parts) if thing.__class__ is tuple or not hasattr(thing, "_fields") else type(thing)(*parts)
     if thing.__class__ is list:
         return [wrap(part) for part in thing]
     return thing
@@ -96,11 +96,12 @@ def on_tensors(operation: Operation, name: str = "", tensor_first: bool = True) 
 
     @functools.wraps(operation)
     def call(*args: Any, **kwargs: Any) -> Any:
-        arguments = [unwrap(value) for value in args]
+        arguments = [value.read() if isinstance(value, Tensor) else unwrap(value) for value in args]
         if tensor_first and arguments and not is_carrier(arguments[0]):
             needs_tensor(what, args[0])
         if not kwargs:
-            return wrap(operation(*arguments))
+            result = operation(*arguments)
+            return Tensor(result) if result.__class__ is Value else wrap(result)
         out = kwargs.pop("out", None)
         result = wrap(operation(*arguments, **keywords(kwargs)))
         return result if out is None else put_out(what, result, out)

@@ -58,4 +58,4 @@ def python_bool(what: str, carrier: Carrier) -> bool:
 
 def scalar(what: str, carrier: Carrier) -> Any:
     """The Python number of a carrier of one element."""
-    return array_of(what, carrier).reshape(()).item()
+    return array_of(what, carrier).item()

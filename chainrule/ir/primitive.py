@@ -6,6 +6,8 @@
                                                      g is the cotangent of the result y. Written in primitives.
     expand(*inputs, **params) -> carrier             the same in other primitives, for backends without a row
     samples(rng) -> [(arrays, params), ...]          inputs on which the registry-wide tests hold it to all of this
+    computes                                         False if the reference only moves elements: no NumPy warning can
+                                                     come of it, so that eager calls need not switch them off
 
 A primitive never broadcasts or promotes: the family's constructor has done so. One with several results has a tuple
 of types and returns a tuple of arrays; `control.item` picks one.
@@ -27,11 +29,15 @@ Rule = Callable[..., Any]
 
 REGISTRY: dict[str, Primitive] = {}
 
+# Bound once: every eager op asks both.
+_active_trace = state.trace.get
+_recording = state.gradients_enabled.get
+
 
 class Primitive:
     """One operation of the engine; calling it computes (eager) or records (in a trace)."""
 
-    __slots__ = ("domain", "expand", "infer", "name", "reference", "samples", "vjp")
+    __slots__ = ("computes", "domain", "expand", "infer", "name", "reference", "samples", "vjp")
 
     def __init__(
         self,
@@ -43,6 +49,7 @@ class Primitive:
         expand: Rule | None = None,
         samples: Rule | None = None,
         domain: tuple[float, float] | None = None,
+        computes: bool = True,
         register: bool = True,
     ) -> None:
         self.name = name
@@ -52,25 +59,30 @@ class Primitive:
         self.expand = expand
         self.samples = samples
         self.domain = domain
+        self.computes = computes
         if register:
             assert name not in REGISTRY, f"two primitives are named {name}"
             REGISTRY[name] = self
 
     def __call__(self, *operands: Carrier, **params: Any) -> Carrier:
-        trace = state.trace.get()
+        trace = _active_trace()
         if trace is not None:
             return trace.add(self, operands, params)
         arrays = [operand.array for operand in operands]
-        try:  # `quietly`, written out: this is the path of every eager op
-            array = QUIET.context.run(self.reference, *arrays, **params)
-        except RuntimeError as error:
-            array = after(error, self.reference, arrays, params)
-        if array.__class__ is not np.ndarray and array.__class__ is not tuple:
+        if self.computes:
+            try:  # `quietly`, written out: this is the path of every eager op
+                array = QUIET.context.run(self.reference, *arrays, **params)
+            except RuntimeError as error:
+                array = after(error, self.reference, arrays, params)
+        else:
+            array = self.reference(*arrays, **params)
+        kind = array.__class__
+        if kind is not np.ndarray and kind is not tuple:
             array = np.asarray(array)
-        if self.vjp is not None and state.gradients_enabled.get():
+        if self.vjp is not None and _recording():
             for operand in operands:
                 if operand.needs_grad:
-                    if is_differentiable(array):
+                    if is_differentiable(array) if kind is tuple else array.dtype.kind == "f":
                         return Value(array, self, operands, params, True, next_order())
                     break
         return Value(array)

@@ -53,7 +53,7 @@ float64 = DType("float64", FLOATING)
 
 DTYPES = (bool_, uint8, int8, int16, int32, int64, float32, float64)
 _BY_NAME = {dtype.name: dtype for dtype in DTYPES} | {dtype.short: dtype for dtype in DTYPES}
-_BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
+BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
 
 
 def dtype_of(thing: object) -> DType:
@@ -63,15 +63,10 @@ def dtype_of(thing: object) -> DType:
     if thing.__class__ is str and thing in _BY_NAME:
         return _BY_NAME[thing]
     try:
-        return _BY_NUMPY[thing if isinstance(thing, np.dtype) else np.dtype(thing)]  # type: ignore[call-overload]
+        return BY_NUMPY[thing if isinstance(thing, np.dtype) else np.dtype(thing)]  # type: ignore[call-overload]
     except (KeyError, TypeError):
         names = ", ".join(dtype.name for dtype in DTYPES)
         raise DTypeError(f"this element type is not supported: {thing!r}. Use one of {names}.") from None
-
-
-def numpy_dtype_of(array: Array) -> DType:
-    """The DType of an array that the engine made (so its dtype is one of ours)."""
-    return _BY_NUMPY[array.dtype]
 
 
 class Type(NamedTuple):
@@ -94,7 +89,7 @@ class Type(NamedTuple):
 
 def type_of(array: Array) -> Type:
     """The type of an array that the engine made."""
-    return Type(array.shape, _BY_NUMPY[array.dtype])
+    return Type(array.shape, BY_NUMPY[array.dtype])
 
 
 def promote(a: DType, b: DType) -> DType:
@@ -103,4 +98,4 @@ def promote(a: DType, b: DType) -> DType:
         return a
     if a.category != b.category:
         return a if a.category > b.category else b
-    return _BY_NUMPY[np.promote_types(a.numpy, b.numpy)]
+    return BY_NUMPY[np.promote_types(a.numpy, b.numpy)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.ir.operators import Operators
 from chainrule.ir.origin import Origin
-from chainrule.ir.types import DType, Shape, Type, numpy_dtype_of, type_of
+from chainrule.ir.types import BY_NUMPY, DType, Shape, Type, type_of
 
 if TYPE_CHECKING:
     from chainrule.ir.primitive import Primitive
@@ -61,12 +61,11 @@ class Value(Operators):
 
     @property
     def shape(self) -> Shape:
-        shape: Shape = self.array.shape
-        return shape
+        return self.array.shape  # type: ignore[no-any-return]  # read several times by every op: no name for it
 
     @property
     def dtype(self) -> DType:
-        return numpy_dtype_of(self.array)
+        return BY_NUMPY[self.array.dtype]
 
     @property
     def type(self) -> Any:

@@ -1,8 +1,10 @@
-"""Matrix products: the primitive `matmul`, and what is said with it: batched products and affine maps."""
+"""Matrix products: the primitives `matmul` and `linear`, and what is said with them: batches, vectors, affine maps."""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from chainrule.ir.value import Carrier
 from chainrule.ops.blas import hold_to_one_thread
 from chainrule.ops.creation import number_dtype
 from chainrule.ops.elementwise import add
-from chainrule.ops.movement import broadcast_shapes, broadcast_to
+from chainrule.ops.movement import broadcast_shapes, broadcast_to, permute
 
 # The primitive: x [*batch, m, k] @ w [*batch, k, n] -> [*batch, m, n] -------------------------------------------------
 
@@ -22,7 +24,10 @@ from chainrule.ops.movement import broadcast_shapes, broadcast_to
 def matmul_reference(x: Array, w: Array) -> Array:
     """np.matmul on one thread, with bits that depend on the values and shapes alone."""
     hold_to_one_thread()
-    return np.asarray(np.matmul(_row_major(x), _row_major(w)))
+    x = x if x.flags.c_contiguous else _row_major(x)
+    w = w if w.flags.c_contiguous else _row_major(w)
+    product: Array = np.matmul(x, w)
+    return product
 
 
 def _row_major(x: Array) -> Array:
@@ -31,8 +36,9 @@ def _row_major(x: Array) -> Array:
     BLAS adds in another order for a transposed vector product, and for x @ x.T of one buffer. A parameter's layout is
     not saved with it, so a resumed run would have other bits. A copy costs 0.2 ms for a weight of [512, 784].
     """
-    rows = (x.shape[-1] * x.itemsize, x.itemsize)
-    return x if x.strides[-2:] == rows else np.ascontiguousarray(x)
+    if x.ndim > 2 and x.strides[-2:] == (x.shape[-1] * x.itemsize, x.itemsize):
+        return x
+    return x.copy()
 
 
 def _infer(x: Type, w: Type) -> Type:
@@ -69,8 +75,12 @@ _matmul: Primitive = Primitive(
 
 def transposed(x: Carrier) -> Carrier:
     """x with its last two axes exchanged."""
-    n = len(x.shape)
-    return x.permute((*range(n - 2), n - 1, n - 2))
+    return permute(x, _last_two_exchanged(len(x.shape)))
+
+
+@lru_cache(maxsize=64)
+def _last_two_exchanged(ndim: int) -> tuple[int, ...]:
+    return (*range(ndim - 2), ndim - 1, ndim - 2)
 
 
 # matmul ---------------------------------------------------------------------------------------------------------------
@@ -84,8 +94,10 @@ def matmul(a: Carrier, b: Carrier) -> Carrier:
     dimension behind. A matrix is not repeated for a batch: the batch becomes more rows of one 2-D product, and so
     does that of the matrix's gradient. ShapeError and DTypeError if the operands do not fit; nothing is promoted.
     """
-    if a.__class__ is b.__class__ and _plain(a.shape, b.shape) and a.dtype is b.dtype and a.dtype is not bool_:
-        return _matmul(a, b)
+    if a.__class__ is b.__class__:
+        of_a, of_b, dtype = a.shape, b.shape, a.dtype
+        if len(of_a) == 2 and len(of_b) == 2 and of_a[1] == of_b[0] and dtype is b.dtype and dtype is not bool_:
+            return _matmul(a, b)  # nearly all products: matrices that fit, which need no more looking at
     for one in (a, b):
         if number_dtype(one) is not None:
             raise ShapeError(f"matmul: both operands are tensors of at least 1 dimension, not {one!r}. Use * to scale.")
@@ -96,11 +108,6 @@ def matmul(a: Carrier, b: Carrier) -> Carrier:
     rows = y.shape[-2:-1] if len(a.shape) > 1 else ()
     columns = y.shape[-1:] if len(b.shape) > 1 else ()
     return y.reshape((*y.shape[:-2], *rows, *columns))
-
-
-def _plain(a: Shape, b: Shape) -> bool:
-    """Whether two shapes are those of matrices that fit: what nearly all products are, and need no more looking at."""
-    return len(a) == 2 and len(b) == 2 and a[1] == b[0]
 
 
 def _product(x: Carrier, w: Carrier) -> Carrier:
@@ -148,7 +155,46 @@ def _conversion(x: DType, w: DType) -> tuple[str, DType]:
     return ("x", w) if x.category != FLOATING and w.category == FLOATING else ("w", x)
 
 
-# linear ---------------------------------------------------------------------------------------------------------------
+# linear: x [m, k], weight [n, k], perhaps a bias [n] -> x @ weight^T + bias [m, n] ------------------------------------
+
+
+def _linear_reference(x: Array, weight: Array, *bias: Array) -> Array:
+    """The bits of the product and the sum that it expands into."""
+    y = matmul_reference(x, weight.T)
+    return np.add(y, bias[0], out=y) if bias else y
+
+
+def _infer_linear(x: Type, weight: Type, *bias: Type) -> Type:
+    _check_linear(x, weight)
+    result = Type((*x.shape[:-1], *weight.shape[:-1]), x.dtype)
+    if len(x.shape) != 2 or len(weight.shape) != 2 or bias not in ((), (Type(weight.shape[:1], x.dtype),)):
+        raise ShapeError(
+            f"linear: the primitive takes x [m, k], a weight [n, k] and a bias [n]: {x}, {weight}, {bias}."
+        )
+    return result
+
+
+def _linear_vjp(g: Carrier, y: Carrier, x: Carrier, weight: Carrier, *bias: Carrier) -> tuple[Carrier, ...]:
+    to_product = _matmul(g, weight), _matmul(transposed(g), x)
+    return (*to_product, g.sum((0,))) if bias else to_product
+
+
+def _expanded_linear(x: Carrier, weight: Carrier, *bias: Carrier) -> Carrier:
+    y = _matmul(x, transposed(weight))
+    return y + broadcast_to(bias[0], y.shape) if bias else y
+
+
+def _linear_samples(rng: np.random.Generator) -> list[Any]:
+    return [
+        (tuple(rng.standard_normal(shape) for shape in ((m, k), (n, k), (n,))[:count]), {})
+        for m, k, n in ((2, 3, 4), (1, 1, 1), (1, 5, 2), (3, 2, 1), (0, 3, 2), (2, 0, 3), (3, 2, 0))
+        for count in (2, 3)
+    ]
+
+
+_linear = Primitive(
+    "linear", _linear_reference, _infer_linear, _linear_vjp, expand=_expanded_linear, samples=_linear_samples
+)
 
 
 def linear(x: Carrier, weight: Carrier, bias: Carrier | None = None) -> Carrier:
@@ -156,6 +202,17 @@ def linear(x: Carrier, weight: Carrier, bias: Carrier | None = None) -> Carrier:
 
     A weight of one dimension [in] leaves none. ShapeError names the layer that would have fitted.
     """
+    of_x, of_weight, dtype = x.shape, weight.shape, x.dtype
+    fits = len(of_weight) == 2 and of_x and of_x[-1] == of_weight[1] and dtype is weight.dtype and dtype is not bool_
+    if not fits or (bias is not None and (bias.shape != of_weight[:1] or bias.dtype is not dtype)):
+        return _unusual_linear(x, weight, bias)
+    rows = x if len(of_x) == 2 else x.reshape((math.prod(of_x[:-1]), of_x[-1]))
+    y = _linear(rows, weight) if bias is None else _linear(rows, weight, bias)
+    return y if rows is x else y.reshape((*of_x[:-1], of_weight[0]))
+
+
+def _unusual_linear(x: Carrier, weight: Carrier, bias: Carrier | None) -> Carrier:
+    """A weight or a bias of another number of dimensions, or what does not fit."""
     _check_linear(x.type, weight.type)
     y = matmul(x, transposed(weight) if len(weight.shape) == 2 else weight)
     if bias is None:

@@ -22,7 +22,7 @@ from chainrule.ir.types import FLOATING, Array, Type, bool_
 from chainrule.ir.value import Carrier, Node
 from chainrule.ops.creation import default_dtype, number_dtype
 from chainrule.ops.movement import broadcast_shapes, broadcast_to, fill_from
-from chainrule.ops.promotion import SAMPLE_SHAPES, Domain, cast, draw, fit, operands, plain_pair, result_dtype
+from chainrule.ops.promotion import SAMPLE_SHAPES, Domain, cast, draw, fit, operands, plain_pair, promoted, result_dtype
 
 Unary = Callable[[Carrier], Carrier]  # rows that are named before they stand are annotated with these
 Binary = Callable[[Any, Any], Carrier]
@@ -112,8 +112,13 @@ def binary(
         ),
     )
 
+    thin = not floats and not integers_only
+
     def construct(a: Any, b: Any) -> Carrier:
-        x, y = operands(name, a, b)
+        pair = plain_pair(name, a, b)
+        if pair is not None and (thin or (floats and pair[0].dtype.category == FLOATING)):
+            return primitive(*pair)
+        x, y = pair or promoted(name, a, b)
         if integers_only and x.dtype.category == FLOATING:
             raise DTypeError(f"{name}: integers or bools are needed, not {x.dtype.name}.")
         if floats and x.dtype.category != FLOATING:
@@ -293,8 +298,8 @@ atanh = unary(
 
 
 def _sigmoid_reference(x: Array) -> Array:
-    small = np.exp(-np.abs(x))  # at most 1: no overflow on either side
-    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)))
+    """e^min(x, 0) / (1 + e^-|x|): both powers are at most 1, so that nothing overflows on either side."""
+    return np.asarray(np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))))
 
 
 sigmoid: Unary = unary("sigmoid", _sigmoid_reference, lambda g, y, x: (g * (y * (1 - y)),))

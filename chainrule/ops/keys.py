@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.ir.errors import ArgumentError, DTypeError, OutOfRangeError, ShapeError, TracedValueError
 from chainrule.ir.operators import operator
-from chainrule.ir.types import BOOL, INTEGER, Shape, uint8
+from chainrule.ir.types import BOOL, INTEGER, Shape, int64, uint8
 from chainrule.ir.value import Carrier, Node, Value
 from chainrule.ops.indexing import check_range
 from chainrule.ops.key_stages import BasicKey, Chosen, Key, Mask, Points, true_places
@@ -29,27 +29,44 @@ def parse_basic(shape: Shape, key: Any) -> BasicKey | None:
 
 def parse(shape: Shape, key: Any) -> Key:
     """The key for arrays of this shape; raises if they do not fit."""
+    kind = key.__class__
+    if (kind is Value or kind is Node) and key.dtype is int64 and key.shape and shape:  # x[places]: thin
+        return Key(_parse_frozen(shape, EVERYTHING).basic, (Points((0,), (0,), (key,)),))
+    return parse_plain(shape, key) or _parse(shape, key)
+
+
+def parse_plain(shape: Shape, key: Any) -> Key | None:
+    """The key, if it is made of ints, slices of ints, None and Ellipsis: these are read once for each shape."""
     frozen = _frozen(key)
-    return _parse(shape, key) if frozen is None else _parse_frozen(shape, frozen)
+    return None if frozen is UNKNOWN else _parse_frozen(shape, frozen)
+
+
+EVERYTHING = (None, None, None)  # `:`, frozen
+UNKNOWN = object()
 
 
 def _frozen(key: Any) -> Any:
-    """A key of ints and of slices of ints, as something to look it up by (slices cannot be hashed); None for others."""
+    """A plain key as something to look it up by (slices cannot be hashed); UNKNOWN for others."""
     kind = key.__class__
-    if kind is int:
+    if kind is int or key is None or key is Ellipsis:
         return key
     if kind is slice:
-        bounds = (key.start, key.stop, key.step)
-        return bounds if all([bound is None or bound.__class__ is int for bound in bounds]) else None
-    if kind is tuple:
-        parts = tuple([_frozen(part) for part in key])
-        return None if None in parts else (parts,)
-    return None
+        start, stop, step = key.start, key.stop, key.step
+        if (
+            (start is None or start.__class__ is int)
+            and (stop is None or stop.__class__ is int)
+            and (step is None or step.__class__ is int)
+        ):
+            return start, stop, step
+    elif kind is tuple:
+        parts = tuple([part if part.__class__ is int else _frozen(part) for part in key])
+        return UNKNOWN if UNKNOWN in parts else (parts,)
+    return UNKNOWN
 
 
 def _thawed(frozen: Any) -> Any:
     """The key that `_frozen` froze."""
-    if frozen.__class__ is int:
+    if frozen.__class__ is not tuple:
         return frozen
     return slice(*frozen) if len(frozen) == 3 else tuple(map(_thawed, frozen[0]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import index
 
 import numpy as np
 
@@ -16,11 +17,10 @@ from chainrule.ops.creation import Number, full
 
 def normalise_axis(axis: int, ndim: int, what: str) -> int:
     """A dimension counted from the end, counted from the front; ShapeError if there is none such."""
-    if -max(ndim, 1) <= axis < max(ndim, 1):
-        return axis % max(ndim, 1)
-    raise ShapeError(
-        f"{what}: dimension {axis} does not exist: the tensor has {ndim} (-{max(ndim, 1)} to {max(ndim, 1) - 1})."
-    )
+    count = ndim or 1
+    if -count <= axis < count:
+        return axis % count if axis.__class__ is int else index(axis % count)
+    raise ShapeError(f"{what}: dimension {axis} does not exist: the tensor has {ndim} (-{count} to {count - 1}).")
 
 
 @lru_cache(maxsize=4096)
@@ -82,15 +82,17 @@ BROADCAST_TO = Primitive(
         ((rng.standard_normal(before),), {"shape": after})
         for before, after in (((), (2, 3)), ((3,), (2, 3)), ((2, 1, 3), (2, 4, 3)), ((1,), (0,)), ((2, 3), (2, 3)))
     ],
+    computes=False,
 )
 
 
 @operator("broadcast_to")
 def broadcast_to(x: Carrier, shape: Shape) -> Carrier:
     """x repeated along new leading axes and along axes of length 1."""
-    if x.shape == shape:
+    before = x.shape
+    if before == shape:
         return x
-    check_broadcast(x.shape, shape)
+    check_broadcast(before, shape)
     return BROADCAST_TO(x, shape=shape)
 
 
@@ -128,6 +130,7 @@ _reshape = Primitive(
         ((rng.standard_normal(before),), {"shape": after})
         for before, after in (((2, 6), (3, 4)), ((), (1, 1)), ((0, 3), (3, 0)), ((4,), (4,)))
     ],
+    computes=False,
 )
 
 
@@ -138,11 +141,12 @@ def reshape(x: Carrier, shape: Shape) -> Carrier:
 
 
 def _infer_permute(x: Type, *, axes: tuple[int, ...]) -> Type:
-    if sorted(axes) != list(range(len(x.shape))):
+    if _moves(axes, len(x.shape)) is None:
         raise ShapeError(f"permute: {axes} is no order of the {len(x.shape)} dimensions of {x}.")
     return Type(tuple(x.shape[axis] for axis in axes), x.dtype)
 
 
+@lru_cache(maxsize=4096)
 def inverse_order(axes: tuple[int, ...]) -> tuple[int, ...]:
     """The permutation that undoes `axes`."""
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
@@ -157,15 +161,24 @@ _permute = Primitive(
         ((rng.standard_normal(shape),), {"axes": axes})
         for shape, axes in (((2, 3, 4), (2, 0, 1)), ((3, 2), (1, 0)), ((0, 2), (1, 0)), ((), ()))
     ],
+    computes=False,
 )
 
 
 @operator("permute")
 def permute(x: Carrier, axes: tuple[int, ...]) -> Carrier:
     """The axes of x in the order `axes`."""
-    if len(axes) != len(x.shape) or sorted(axes) != list(range(len(axes))):
+    moves = _moves(axes, len(x.shape))
+    if moves is None:
         raise ShapeError(f"permute: {axes} is no order of the {len(x.shape)} dimensions of {x.type}.")
-    return x if axes == tuple(range(len(axes))) else _permute(x, axes=axes)
+    return _permute(x, axes=axes) if moves else x
+
+
+@lru_cache(maxsize=4096)
+def _moves(axes: tuple[int, ...], ndim: int) -> bool | None:
+    """Whether an order of `ndim` axes is another than 0, 1, ...; None if it is no order of them."""
+    as_they_are = tuple(range(ndim))
+    return axes != as_they_are if tuple(sorted(axes)) == as_they_are else None
 
 
 # slice, pad -----------------------------------------------------------------------------------------------------------
@@ -180,6 +193,12 @@ def _infer_slice(x: Type, *, starts: Shape, stops: Shape, steps: Shape) -> Type:
     return Type(tuple(len(range(*bounds)) for bounds in zip(starts, stops, steps, strict=True)), x.dtype)
 
 
+@lru_cache(maxsize=4096)
+def slices_of(starts: Shape, stops: Shape, steps: Shape) -> tuple[slice, ...]:
+    """Python's slices with these bounds, one per axis."""
+    return tuple(map(slice, starts, stops, steps))
+
+
 def _slice_vjp(g: Carrier, y: Carrier, x: Carrier, *, starts: Shape, stops: Shape, steps: Shape) -> tuple[Carrier]:
     lengths = [max(0, (length - 1) * step + 1) if length else 0 for length, step in zip(y.shape, steps, strict=True)]
     high = tuple(n - start - length for n, start, length in zip(x.shape, starts, lengths, strict=True))
@@ -188,7 +207,7 @@ def _slice_vjp(g: Carrier, y: Carrier, x: Carrier, *, starts: Shape, stops: Shap
 
 _slice = Primitive(
     "slice",
-    lambda x, *, starts, stops, steps: x[tuple(map(slice, starts, stops, steps))],
+    lambda x, *, starts, stops, steps: x[slices_of(starts, stops, steps)],
     _infer_slice,
     _slice_vjp,
     samples=lambda rng: [
@@ -201,13 +220,14 @@ _slice = Primitive(
             ((), (), (), ()),
         )
     ],
+    computes=False,
 )
 
 
 def slice_(x: Carrier, starts: Shape, stops: Shape, steps: Shape | None = None) -> Carrier:
     """x[start:stop:step] along every axis at once; bounds lie inside the axes, steps are at least 1."""
     steps = steps or (1,) * len(x.shape)
-    if starts == (0,) * len(starts) and stops == x.shape and steps == (1,) * len(steps):
+    if stops == x.shape and not any(starts) and steps == (1,) * len(steps):
         return x
     return _slice(x, starts=starts, stops=stops, steps=steps)
 
@@ -309,6 +329,7 @@ _concatenate = Primitive(
         (tuple(rng.standard_normal(shape) for shape in shapes), {"axis": axis})
         for shapes, axis in ((((2, 3), (2, 0), (2, 1)), 1), (((3,), (2,)), 0), (((1, 2),), 0), (((0, 2), (0, 2)), 0))
     ],
+    computes=False,
 )
 
 
@@ -328,6 +349,7 @@ _flip = Primitive(
         ((rng.standard_normal(shape),), {"axes": axes})
         for shape, axes in (((2, 3), (0,)), ((2, 3), (0, 1)), ((0, 2), (1,)), ((1,), (0,)))
     ],
+    computes=False,
 )
 
 

@@ -13,6 +13,7 @@ from chainrule.ir.types import FLOATING, Array, Shape, Type, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.indexing import gather
 from chainrule.ops.movement import normalise_axis, pad, slice_axis
+from chainrule.ops.points import pick
 from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import argmax, argmin
 
@@ -223,21 +224,24 @@ def topk(x: Carrier, k: int, axis: int = -1, largest: bool = True, sorted: bool 
 
 def max_with_index(x: Carrier, axis: int, keepdims: bool = False) -> tuple[Carrier, Carrier]:
     """The largest element along an axis and the place of the first such; that one alone gets the gradient."""
-    return _picked("max", argmax, x, axis, keepdims)
+    return _extreme("max", argmax, x, axis, keepdims)
 
 
 def min_with_index(x: Carrier, axis: int, keepdims: bool = False) -> tuple[Carrier, Carrier]:
     """The smallest element along an axis and the place of the first such; that one alone gets the gradient."""
-    return _picked("min", argmin, x, axis, keepdims)
+    return _extreme("min", argmin, x, axis, keepdims)
 
 
-def _picked(
+def _extreme(
     name: str, position: Callable[[Carrier, int], Carrier], x: Carrier, axis: int, keepdims: bool
 ) -> tuple[Carrier, Carrier]:
     shape = x.shape
     x, axis = _along(name, x, axis)
-    if x.shape[axis] == 0:
+    if 0 in shape and shape[axis] == 0:
         raise ShapeError(f"{name}: dimension {axis} of {x.type} is empty, so there is no {name}.")
-    index = position(x, axis).reshape((*x.shape[:axis], 1, *x.shape[axis + 1 :]))
-    after = shape[:axis] + (1,) * (keepdims and bool(shape)) + shape[axis + 1 :]
-    return gather(x, index, axis).reshape(after), index.reshape(after)
+    index = position(x, axis)
+    values = pick(x, index, axis)
+    if not keepdims or not shape:
+        return values, index
+    after = (*shape[:axis], 1, *shape[axis + 1 :])
+    return values.reshape(after), index.reshape(after)

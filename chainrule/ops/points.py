@@ -1,6 +1,7 @@
 """Points and regions: several axes indexed at once, and their adjoints.
 
     take_points(x, *indices; axis)                   put_points(x, source, *indices; axis, accumulate)
+    pick(x, index; axis)                             one element of each line along an axis
     slice(x; starts, stops, steps) in movement.py    slice_update(x, value; starts, stops, steps)
 
 An index outside its dimension raises, always; negative ones count from the end. Where put_points replaces and several
@@ -9,6 +10,7 @@ sources go to one place, the last one stays, and it alone gets the cotangent. (P
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,8 @@ from chainrule.ir.types import Array, Shape, Type, bool_, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import full, iota, zeros_like
 from chainrule.ops.elementwise import eq, where
-from chainrule.ops.indexing import added_at, as_indices, as_source, check_range, rows_of
-from chainrule.ops.movement import broadcast_shapes, broadcast_to, fill_from, pad, slice_
+from chainrule.ops.indexing import added_at, as_indices, as_source, check_range, gather, rows_of
+from chainrule.ops.movement import broadcast_shapes, broadcast_to, fill_from, pad, slice_, slices_of
 
 # take_points, put_points ----------------------------------------------------------------------------------------------
 
@@ -51,6 +53,12 @@ def _point_positions(shape: Shape, indices: tuple[Array, ...], axis: int) -> Arr
 
 
 def _take_reference(x: Array, *indices: Array, axis: int) -> Array:
+    if len(indices) == 1 and x.size:
+        try:  # NumPy counts from the end, and checks, as is needed here
+            return np.asarray(x.take(indices[0], axis))
+        except IndexError:
+            check_range("index", indices[0], x.shape[axis], axis, -x.shape[axis])
+            raise
     position, k = _point_positions(x.shape, indices, axis), len(indices)
     rows = rows_of(x, axis, k, Type(x.shape[axis : axis + k], int64).size)
     return rows.take(position, axis=1).reshape(x.shape[:axis] + indices[0].shape + x.shape[axis + k :])
@@ -129,12 +137,15 @@ _take_points: Primitive = Primitive(
         *(None for _ in indices),
     ),
     samples=_take_samples,
+    computes=False,
 )
 _put_points: Primitive = Primitive("put_points", _put_reference, _infer_put, _put_vjp, samples=_put_samples)
 
 
 def _broadcast_indices(what: str, indices: tuple[Carrier, ...]) -> list[Carrier]:
     """Indices as int64, broadcast together."""
+    if len(indices) == 1:
+        return [as_indices(what, indices[0])]
     shape = broadcast_shapes(*(index.shape for index in indices), what=what)
     return [broadcast_to(as_indices(what, index), shape) for index in indices]
 
@@ -142,7 +153,8 @@ def _broadcast_indices(what: str, indices: tuple[Carrier, ...]) -> list[Carrier]
 def take_points(x: Carrier, *indices: Carrier, axis: int = 0) -> Carrier:
     """y[a..., b..., c...] = x[a..., index_0[b...], index_1[b...], ..., c...]: indices of the axes from `axis` on."""
     together = _broadcast_indices("take_points", indices)
-    _infer_take(x.type, *(index.type for index in together), axis=axis)
+    if len(together) > 1 or axis >= len(x.shape):
+        _infer_take(x.type, *(index.type for index in together), axis=axis)
     return _take_points(x, *together, axis=axis)
 
 
@@ -152,6 +164,70 @@ def put_points(x: Carrier, source: Any, *indices: Carrier, axis: int = 0, accumu
     shape = _infer_take(x.type, *(index.type for index in together), axis=axis).shape
     source = broadcast_to(as_source("put_points", source, x, shape), shape)
     return _put_points(x, source, *together, axis=axis, accumulate=accumulate)
+
+
+# pick -----------------------------------------------------------------------------------------------------------------
+
+
+def _infer_pick(x: Type, index: Type, *, axis: int) -> Type:
+    if not 0 <= axis < len(x.shape) or index != Type(x.shape[:axis] + x.shape[axis + 1 :], int64):
+        raise ShapeError(f"pick: needs an index for each line along dimension {axis} of {x}, it is {index}.")
+    return Type(index.shape, x.dtype)
+
+
+def _pick_reference(x: Array, index: Array, *, axis: int) -> Array:
+    lines = _places(index.shape)
+    try:  # NumPy counts from the end, and checks, as is needed here
+        return np.asarray(x[(*lines[:axis], index, *lines[axis:])])
+    except IndexError:
+        check_range("pick", index, x.shape[axis], axis, -x.shape[axis])
+        raise
+
+
+@lru_cache(maxsize=64)
+def _places(shape: Shape) -> tuple[Array, ...]:
+    """Where each element of an array of this shape stands: one index per dimension, to be broadcast together."""
+    return tuple(np.ogrid[tuple(map(slice, shape))])
+
+
+def _pick_vjp(g: Carrier, y: Carrier, x: Carrier, index: Carrier, *, axis: int) -> tuple[Carrier, None]:
+    length, line = x.shape[axis], (*index.shape[:axis], 1, *index.shape[axis:])
+    own = iota(length, int64).reshape((length,) + (1,) * (len(x.shape) - axis - 1))
+    return where(eq(own, _from_the_front(index, length).reshape(line)), g.reshape(line), 0.0), None
+
+
+def _from_the_front(index: Carrier, length: int) -> Carrier:
+    return where(index < 0, index + length, index)
+
+
+def _expanded_pick(x: Carrier, index: Carrier, *, axis: int) -> Carrier:
+    line = (*index.shape[:axis], 1, *index.shape[axis:])
+    return gather(x, _from_the_front(index, x.shape[axis]).reshape(line), axis).reshape(index.shape)
+
+
+_pick = Primitive(
+    "pick",
+    _pick_reference,
+    _infer_pick,
+    _pick_vjp,
+    expand=_expanded_pick,
+    samples=lambda rng: [
+        ((rng.standard_normal(shape), np.array(index, np.int64)), {"axis": axis})
+        for shape, index, axis in (
+            ((3, 4), [0, -1, 2], 1),
+            ((2, 3), [1, 1, 0], 0),
+            ((2, 3, 2), [[0, 2], [-3, 1]], 1),
+            ((4,), 2, 0),
+            ((0, 3), [], 1),
+        )
+    ],
+    computes=False,
+)
+
+
+def pick(x: Carrier, index: Carrier, axis: int) -> Carrier:
+    """y[a..., c...] = x[a..., index[a..., c...], c...]: one element of each line along an axis, which is gone after."""
+    return _pick(x, index, axis=axis)
 
 
 # slice_update ---------------------------------------------------------------------------------------------------------
@@ -166,7 +242,7 @@ def _infer_slice_update(x: Type, value: Type, *, starts: Shape, stops: Shape, st
 
 def _slice_update_reference(x: Array, value: Array, *, starts: Shape, stops: Shape, steps: Shape) -> Array:
     result = np.array(x, order="C")
-    result[tuple(map(slice, starts, stops, steps))] = value
+    result[slices_of(starts, stops, steps)] = value
     return result
 
 

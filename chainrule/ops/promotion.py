@@ -58,10 +58,11 @@ def operands(name: str, *xs: Any) -> list[Carrier]:
 
     A tensor with dimensions outweighs one without, and that outweighs a Python number, within a category.
     """
-    if len(xs) == 2:
-        pair = plain_pair(name, *xs)
-        if pair is not None:
-            return pair
+    return (plain_pair(name, *xs) if len(xs) == 2 else None) or promoted(name, *xs)
+
+
+def promoted(name: str, *xs: Any) -> list[Carrier]:
+    """`operands`, of whatever they are."""
     dtype = result_dtype(*xs)
     carriers = [x for x in xs if number_dtype(x) is None]
     if all(x.weak for x in carriers):

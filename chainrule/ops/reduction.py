@@ -15,7 +15,7 @@ from chainrule.ir.primitive import Primitive, Rule
 from chainrule.ir.types import FLOATING, Array, Shape, Type, bool_, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import full, iota
-from chainrule.ops.elementwise import eq, exp, log, ne, sub, times, where, zero_where
+from chainrule.ops.elementwise import eq, exp, log, ne, over, sub, times, where, zero_where
 from chainrule.ops.movement import broadcast_to
 from chainrule.ops.promotion import cast, floating
 
@@ -38,7 +38,7 @@ def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
     return tuple(length for axis, length in enumerate(shape) if axis not in axes)
 
 
-def _infer(x: Type, *, axes: Axes, keepdims: bool) -> Type:
+def _infer(x: Type, *, axes: Axes, keepdims: bool, correction: float = 0) -> Type:
     if any(not 0 <= axis < len(x.shape) for axis in axes):
         raise ShapeError(f"reduction: {x} has no dimensions {axes}.")
     return Type(reduced_shape(x.shape, axes, keepdims), x.dtype)
@@ -113,11 +113,49 @@ def count(shape: Shape, axes: Axes) -> int:
     return result
 
 
+def _deviation(x: Carrier, axes: Axes) -> Carrier:
+    return x - broadcast_to(mean(x, axes, True), x.shape)
+
+
+def _freedom(shape: Shape, axes: Axes, correction: float) -> float:
+    return max(0, count(shape, axes) - correction)
+
+
+def _var_reference(x: Array, *, axes: Axes, correction: float, keepdims: bool) -> Array:
+    x = np.asarray(x, order="C")  # of no dimensions too
+    deviation = x - _sum.reference(x, axes=axes, keepdims=True) / x.dtype.type(count(x.shape, axes))
+    total = _sum.reference(deviation * deviation, axes=axes, keepdims=keepdims)
+    return np.asarray(total / x.dtype.type(_freedom(x.shape, axes, correction)))
+
+
+def _var_vjp(g: Carrier, y: Carrier, x: Carrier, *, axes: Axes, correction: float, keepdims: bool) -> tuple[Carrier]:
+    # what reaches x through the mean is 0, since the deviations add up to 0
+    return (restore(over(g * 2.0, _freedom(x.shape, axes, correction)), x, axes) * _deviation(x, axes),)
+
+
+def _expanded_var(x: Carrier, *, axes: Axes, correction: float, keepdims: bool) -> Carrier:
+    deviation = _deviation(x, axes)
+    return sum_(deviation * deviation, axes, keepdims) / _freedom(x.shape, axes, correction)
+
+
+_var = Primitive(
+    "var",
+    _var_reference,
+    _infer,
+    _var_vjp,
+    expand=_expanded_var,
+    samples=lambda rng: [
+        ((rng.standard_normal(shape),), {"axes": axes, "correction": correction, "keepdims": keepdims})
+        for shape, axes in SAMPLES
+        for correction, keepdims in ((0, False), (1, True))
+        if count(shape, axes) > correction
+    ],
+)
+
+
 def var(x: Carrier, axes: Axes, correction: float = 1, keepdims: bool = False) -> Carrier:
-    """The variance over axes, divided by max(0, n - correction)."""
-    x = floating(x)
-    deviation = x - broadcast_to(mean(x, axes, True), x.shape)
-    return sum_(deviation * deviation, axes, keepdims) / max(0, count(x.shape, axes) - correction)
+    """The variance over axes: squared deviations from the mean, divided by max(0, n - correction)."""
+    return _var(floating(x), axes=axes, correction=correction, keepdims=keepdims)
 
 
 def _prod_vjp(g: Carrier, y: Carrier, x: Carrier, *, axes: Axes, keepdims: bool) -> tuple[Carrier]:

@@ -174,6 +174,20 @@ def test_linear_is_x_times_the_transpose_plus_bias(x: Shape, bias: Shape | None)
     np.testing.assert_allclose(linear(given, weight, shift).array, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 300, 70), (40, 300, 1), (40, 300, 70), (1, 300, 1)])
+def test_linear_has_the_bits_of_the_product_and_the_sum(m: int, k: int, n: int) -> None:
+    x, w, b = draw(m, k), draw(n, k), draw(n)
+    expected = matmul(x, w.permute((1, 0))) + b
+    for weight in (w, Value(np.asfortranarray(w.array))):
+        assert linear(x, weight, b).array.tobytes() == expected.array.tobytes()
+    assert linear(w, w).array.tobytes() == linear(w, draw(1, 1) * 0 + w).array.tobytes()  # of one buffer, and of two
+
+
+def test_linear_is_one_step_of_the_tape() -> None:
+    x, w, b = (Value(draw(*shape).array, needs_grad=True) for shape in ((2, 3), (4, 3), (4,)))
+    assert primitives_of(linear(x, w, b)) == ["linear"]
+
+
 def test_linear_with_a_weight_of_one_dimension_leaves_none() -> None:
     assert linear(draw(2, 3), draw(3), draw()).shape == (2,)
 

@@ -120,13 +120,17 @@ OUTSIDE: list[tuple[str, Callable[[Value], Carrier]]] = [
     ("index_add", lambda bad: indexing.index_add(value(X.T), bad, value(np.zeros((4, 2))), 1)),
     ("index", lambda bad: points.take_points(value(X.T), ints(0, 0), bad)),
     ("index", lambda bad: points.put_points(value(X.T), 0.0, bad, axis=1)),
+    ("index", lambda bad: points.take_points(value(X.T), bad, axis=1)),
+    ("pick", lambda bad: points.pick(value(X.T[:2]), bad, 1)),
 ]
 
 
 ALONG_AN_AXIS = ["gather", "scatter", "scatter_add", "index_select", "index_add"]
 
 
-@pytest.mark.parametrize(("name", "use"), OUTSIDE, ids=[*ALONG_AN_AXIS, "take_points", "put_points"])
+@pytest.mark.parametrize(
+    ("name", "use"), OUTSIDE, ids=[*ALONG_AN_AXIS, "take_points", "put_points", "one index", "pick"]
+)
 @pytest.mark.parametrize("bad", [3, 2**62, -4, -(2**63)])
 def test_an_index_outside_raises_and_is_named(name: str, use: Callable[[Value], Carrier], bad: int) -> None:
     with pytest.raises(OutOfRangeError, match=f"^{name}: index {bad} is out of range for dimension 1 with size 3"):
@@ -146,6 +150,9 @@ def test_every_index_is_outside_an_empty_dimension() -> None:
         indexing.index_select(empty, ints(0), 0)
     with pytest.raises(OutOfRangeError, match="size 0"):
         points.take_points(empty, ints(0))
+    for shape in ((0, 3), (3, 0)):  # of which NumPy's own check may see nothing
+        with pytest.raises(OutOfRangeError, match="index 3 is out of range for dimension"):
+            points.take_points(value(np.zeros(shape)), ints(3), axis=shape.index(3))
 
 
 # Wrong types and shapes -----------------------------------------------------------------------------------------------
