@@ -9,31 +9,55 @@ import numpy as np
 
 from chainrule.ir.errors import ArgumentError, DTypeError, OutOfRangeError, ShapeError
 from chainrule.ir.primitive import Primitive
-from chainrule.ir.types import FLOATING, INTEGER, Array, Shape, Type, int64
+from chainrule.ir.types import FLOATING, INTEGER, Array, DType, Shape, Type, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import iota
-from chainrule.ops.elementwise import eq, ge, logical_and, lt, ne, times, where, zero_where
-from chainrule.ops.normalise import log_softmax, log_softmax_reference, softmax
+from chainrule.ops.elementwise import eq, ge, logical_and, lt, ne, over, times, where, zero_where
+from chainrule.ops.movement import broadcast_to
+from chainrule.ops.normalise import from_the_top, log_softmax, softmax
 from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import sum_
 
 REDUCTIONS = ("none", "mean", "sum")
 
-# The primitive: logits [*rows, C], class numbers [*rows] -> [*rows], -log(softmax(logits)[class]) ---------------------
+# The primitive: logits [*rows, C], class numbers [*rows] -> -log(softmax(logits)[class]) of each row, reduced ---------
 
 
-def _reference(logits: Array, target: Array, *, ignore_index: int) -> Array:
-    ignored = target == ignore_index
-    _check_range(target, ignored, logits)
-    classes = np.where(ignored, np.zeros_like(target), target)[..., None]
-    if not logits.shape[-1]:  # all are ignored, or there are none
-        return np.zeros(target.shape, logits.dtype)
-    losses = -np.take_along_axis(log_softmax_reference(logits, axis=-1), classes, -1)[..., 0]
-    return np.asarray(np.where(ignored, np.zeros_like(losses), losses))
-
-
-def _check_range(target: Array, ignored: Array, logits: Array) -> None:
+def _reference(logits: Array, target: Array, *, ignore_index: int, reduction: str) -> Array:
     count = logits.shape[-1]
+    classes = target.reshape(-1)
+    ignored = _ignored_rows(classes, count, ignore_index)
+    if ignored is not None:
+        _check_range(target, target == ignore_index, count)
+        classes = np.where(ignored, 0, classes)
+    losses = _losses(logits.reshape(classes.size, count), classes)
+    if ignored is not None:
+        losses[ignored] = 0
+    if reduction == "none":
+        return losses.reshape(target.shape)
+    total = np.add.reduce(losses)
+    if reduction == "mean":
+        total = total / (classes.size if ignored is None else int(np.count_nonzero(~ignored)))
+    return np.asarray(total)
+
+
+def _ignored_rows(classes: Array, count: int, ignore_index: int) -> Array | None:
+    """Which rows are ignored; None if a glance shows that none is, and that all class numbers lie in [0, count)."""
+    if not 0 <= ignore_index < count and classes.size and classes.view(np.uint64).max() < count:
+        return None  # as unsigned numbers, negative ones are the largest
+    return np.asarray(classes == ignore_index)
+
+
+def _losses(logits: Array, classes: Array) -> Array:
+    """log(sum(exp(row))) - row[class], of each row."""
+    if not logits.size:  # no classes, so that all rows are ignored, or no rows
+        return np.zeros(len(classes), logits.dtype)
+    shifted = from_the_top(logits, 1)
+    chosen = shifted[np.arange(len(classes)), classes]
+    return np.asarray(np.log(np.add.reduce(np.exp(shifted), axis=1)) - chosen)
+
+
+def _check_range(target: Array, ignored: Array, count: int) -> None:
     wrong = np.argwhere(~ignored & ((target < 0) | (target >= count)))
     if len(wrong):
         place = tuple(wrong[0].tolist())
@@ -45,16 +69,20 @@ def _check_range(target: Array, ignored: Array, logits: Array) -> None:
         )
 
 
-def _infer(logits: Type, target: Type, *, ignore_index: int) -> Type:
+def _infer(logits: Type, target: Type, *, ignore_index: int, reduction: str) -> Type:
     if logits.shape[:-1] != target.shape or not logits.shape or target.dtype is not int64:
         raise ShapeError(
             f"cross_entropy: logits [*rows, C] and targets i64[*rows] are needed, not {logits} and {target}."
         )
-    return Type(target.shape, logits.dtype)
+    return Type(target.shape if reduction == "none" else (), logits.dtype)
 
 
-def _vjp(g: Carrier, y: Carrier, logits: Carrier, target: Carrier, *, ignore_index: int) -> tuple[Carrier, None]:
-    rows = zero_where(eq(target, ignore_index), g).reshape((*g.shape, 1))
+def _vjp(
+    g: Carrier, y: Carrier, logits: Carrier, target: Carrier, *, ignore_index: int, reduction: str
+) -> tuple[Carrier, None]:
+    if reduction == "mean":
+        g = over(g, sum_(_share(target, ignore_index, g.dtype), _axes(target)))
+    rows = zero_where(eq(target, ignore_index), broadcast_to(g, target.shape)).reshape((*target.shape, 1))
     return times(rows, softmax(logits, -1) - cast(_is_class(target, logits.shape[-1]), g.dtype)), None
 
 
@@ -63,24 +91,42 @@ def _is_class(target: Carrier, count: int) -> Carrier:
     return eq(target.reshape((*target.shape, 1)), iota(count, int64))
 
 
-def _expand(logits: Carrier, target: Carrier, *, ignore_index: int) -> Carrier:
+def _share(target: Carrier, ignore_index: int, dtype: DType) -> Carrier:
+    """The share of each row in the mean: 0 of those that are ignored, 1 of the others."""
+    return cast(ne(target, ignore_index), dtype)
+
+
+def _axes(x: Carrier) -> tuple[int, ...]:
+    return tuple(range(len(x.shape)))
+
+
+def _expand(logits: Carrier, target: Carrier, *, ignore_index: int, reduction: str) -> Carrier:
     # a backend that cannot raise shows a class number outside [0, C) as NaN
     count = logits.shape[-1]
     chosen = where(_is_class(target, count), log_softmax(logits, -1), 0.0)
     losses = where(logical_and(ge(target, 0), lt(target, count)), -sum_(chosen, (len(logits.shape) - 1,)), float("nan"))
-    return zero_where(eq(target, ignore_index), losses)
+    losses = zero_where(eq(target, ignore_index), losses)
+    return _reduced(losses, reduction, _share(target, ignore_index, logits.dtype))
 
 
 def _samples(rng: np.random.Generator) -> list[Any]:
     return [
-        ((rng.standard_normal((*rows, count)), rng.integers(0, count, rows)), {"ignore_index": ignore_index})
-        for rows, count, ignore_index in (
-            ((5,), 3, -100),
-            ((5,), 3, 1),
-            ((2, 2), 4, -1),
-            ((), 3, -100),
-            ((2,), 1, -100),
-            ((0,), 3, -100),
+        (
+            (rng.standard_normal((*rows, count)), rng.integers(0, count, rows)),
+            {"ignore_index": ignore_index, "reduction": reduction},
+        )
+        for rows, count, ignore_index, reduction in (
+            ((5,), 3, -100, "none"),
+            ((5,), 3, -100, "mean"),
+            ((5,), 3, 1, "none"),
+            ((5,), 3, 1, "mean"),
+            ((2, 2), 4, -1, "none"),
+            ((2, 2), 4, -1, "sum"),
+            ((), 3, -100, "none"),
+            ((), 3, -100, "mean"),
+            ((2,), 1, -100, "none"),
+            ((0,), 3, -100, "none"),
+            ((0,), 3, -100, "sum"),
         )
     ]
 
@@ -108,6 +154,8 @@ def cross_entropy(
 
     OutOfRangeError for a class number outside [0, C); ShapeError, DTypeError, ArgumentError for what does not fit.
     """
+    if weight is None and label_smoothing == 0 and reduction in REDUCTIONS and _are_rows(logits, target):
+        return _cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
     _check_options(label_smoothing, reduction)
     _check_logits(logits.type, target.type, weight)
     if target.shape == logits.shape:
@@ -120,14 +168,27 @@ def cross_entropy(
     return _hard(logits.permute(order), cast(target, int64), weight, ignore_index, label_smoothing, reduction)
 
 
+def _are_rows(logits: Carrier, target: Carrier) -> bool:
+    """Whether they are (N, C) and (N) of the primitive's own types, as nearly always: then there is nothing to do."""
+    shape = target.shape
+    return (
+        len(shape) == 1
+        and logits.shape[:-1] == shape
+        and target.dtype is int64
+        and bool(logits.dtype.category == FLOATING)
+    )
+
+
 def _hard(
     logits: Carrier, target: Carrier, weight: Carrier | None, ignore_index: int, smoothing: float, reduction: str
 ) -> Carrier:
     """The loss by class numbers; the classes are the last axis."""
     count, last = logits.shape[-1], len(logits.shape) - 1
+    if weight is None and smoothing == 0:
+        return _cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
     ignored = eq(target, ignore_index)
-    losses = _cross_entropy(logits, target, ignore_index=ignore_index)
-    share = cast(ne(target, ignore_index), logits.dtype)  # of each row in the mean
+    losses = _cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
+    share = _share(target, ignore_index, logits.dtype)
     if weight is not None:
         share = zero_where(ignored, sum_(where(_is_class(target, count), weight, 0.0), (last,)))
         losses = losses * share
@@ -172,7 +233,7 @@ def _reduced(losses: Carrier, reduction: str, share: Any) -> Carrier:
     """The losses as they are, their sum, or that over `share`: the total weight, or the weight of each."""
     if reduction == "none":
         return losses
-    axes = tuple(range(len(losses.shape)))
+    axes = _axes(losses)
     total = sum_(losses, axes)
     if reduction == "sum":
         return total

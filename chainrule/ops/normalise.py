@@ -6,6 +6,7 @@ Their derivatives go through `times`: where no cotangent arrives, none leaves, e
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from chainrule.ir.errors import DTypeError, ShapeError
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import FLOATING, Array, Shape, Type
 from chainrule.ir.value import Carrier
-from chainrule.ops.elementwise import exp, log, rsqrt, times
+from chainrule.ops.elementwise import add, exp, log, mul, rsqrt, times
 from chainrule.ops.movement import normalise_axis
 from chainrule.ops.promotion import floating
 from chainrule.ops.reduction import amax, mean, sum_, var
@@ -22,15 +23,17 @@ from chainrule.ops.reduction import amax, mean, sum_, var
 # softmax: exp(x) / sum(exp(x)) ----------------------------------------------------------------------------------------
 
 
-def _from_the_top(x: Array, axis: int) -> Array:
+def from_the_top(x: Array, axis: int) -> Array:
     """x minus its maximum, which leaves a softmax as it is and keeps exp from overflowing."""
     x = np.ascontiguousarray(x)
     return np.asarray(x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
 
 
 def softmax_reference(x: Array, *, axis: int) -> Array:
-    weights = np.exp(_from_the_top(x, axis))
-    return np.asarray(weights / np.add.reduce(weights, axis=axis, keepdims=True))
+    weights = from_the_top(x, axis)
+    np.exp(weights, out=weights)
+    weights /= np.add.reduce(weights, axis=axis, keepdims=True)
+    return weights
 
 
 def _infer(x: Type, *, axis: int) -> Type:
@@ -74,8 +77,8 @@ def _along_axis(primitive: Primitive, name: str, x: Carrier, axis: int) -> Carri
 # log_softmax: x - log(sum(exp(x))) ------------------------------------------------------------------------------------
 
 
-def log_softmax_reference(x: Array, *, axis: int) -> Array:
-    shifted = _from_the_top(x, axis)
+def _log_softmax_reference(x: Array, *, axis: int) -> Array:
+    shifted = from_the_top(x, axis)
     return np.asarray(shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)))
 
 
@@ -91,7 +94,7 @@ def _expanded_log_softmax(x: Carrier, *, axis: int) -> Carrier:
 
 
 _log_softmax = Primitive(
-    "log_softmax", log_softmax_reference, _infer, _log_softmax_vjp, expand=_expanded_log_softmax, samples=_samples
+    "log_softmax", _log_softmax_reference, _infer, _log_softmax_vjp, expand=_expanded_log_softmax, samples=_samples
 )
 
 
@@ -104,12 +107,14 @@ def log_softmax(x: Carrier, axis: int) -> Carrier:
 
 
 def _layer_norm_reference(x: Array, *, trailing: int, eps: float) -> Array:
-    kept = x.shape[: x.ndim - trailing]
-    count = math.prod(x.shape[x.ndim - trailing :])
+    shape = x.shape
+    kept = shape[: len(shape) - trailing]
+    count = math.prod(shape[len(kept) :])
     rows = np.ascontiguousarray(x).reshape((*kept, count))
     rows = rows - np.add.reduce(rows, axis=-1, keepdims=True) / count
     variance = np.add.reduce(rows * rows, axis=-1, keepdims=True) / count
-    return np.asarray((rows * (1 / np.sqrt(variance + eps))).reshape(x.shape))
+    rows *= 1 / np.sqrt(variance + eps)
+    return rows.reshape(shape)
 
 
 def _infer_layer_norm(x: Type, *, trailing: int, eps: float) -> Type:
@@ -155,7 +160,11 @@ _layer_norm = Primitive(
 
 
 def layer_norm(
-    x: Carrier, normalized_shape: Shape, weight: Carrier | None = None, bias: Carrier | None = None, eps: float = 1e-5
+    x: Carrier,
+    normalized_shape: Iterable[int],
+    weight: Carrier | None = None,
+    bias: Carrier | None = None,
+    eps: float = 1e-5,
 ) -> Carrier:
     """(x - mean) / sqrt(var + eps) * weight + bias, over the trailing axes, of lengths `normalized_shape`.
 
@@ -163,20 +172,27 @@ def layer_norm(
     https://arxiv.org/abs/1607.06450. ShapeError and DTypeError if they do not fit.
     """
     shape = tuple(normalized_shape)
-    if not shape or x.shape[-len(shape) :] != shape:
+    given = x.type
+    if not shape or given.shape[-len(shape) :] != shape:
         raise ShapeError(
-            f"layer_norm: the input must end in the normalized shape {list(shape)}, of 1 or more; it is {x.type}."
+            f"layer_norm: the input must end in the normalized shape {list(shape)}, of 1 or more; it is {given}."
         )
-    if x.dtype.category != FLOATING:
+    if given.dtype.category != FLOATING:
         raise DTypeError(
-            f"layer_norm: floating numbers are needed, not {x.type}. Convert it: `x.to(chainrule.float32)`."
+            f"layer_norm: floating numbers are needed, not {given}. Convert it: `x.to(chainrule.float32)`."
         )
-    for name, affine in (("weight", weight), ("bias", bias)):
-        if affine is not None and affine.type != Type(shape, x.dtype):
-            kind = ShapeError if affine.shape != shape else DTypeError
-            raise kind(
-                f"layer_norm: the {name} must be {Type(shape, x.dtype)} for the input {x.type}, it is {affine.type}."
-            )
     y = _layer_norm(x, trailing=len(shape), eps=eps)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    if weight is not None:
+        y = mul(y, _fitting("weight", weight, shape, given))
+    if bias is not None:
+        y = add(y, _fitting("bias", bias, shape, given))
+    return y
+
+
+def _fitting(name: str, affine: Carrier, shape: Shape, given: Type) -> Carrier:
+    """A weight or bias that is of the normalized shape, and of the input's element type."""
+    if affine.shape == shape and affine.dtype is given.dtype:
+        return affine
+    kind = ShapeError if affine.shape != shape else DTypeError
+    wanted = Type(shape, given.dtype)
+    raise kind(f"layer_norm: the {name} must be {wanted} for the input {given}, it is {affine.type}.")

@@ -116,11 +116,13 @@ TRAINED = LOGITS * nn.Parameter(cr.ones(1))
     [
         lambda: F.cross_entropy(LOGITS.softmax(1), LABELS),  # by value
         lambda: F.cross_entropy(TRAINED.softmax(1), LABELS),  # by tape
+        lambda: F.cross_entropy(LOGITS.softmax(1).view(2, 2, 1).expand(2, 2, 3), LABELS.view(2, 1).expand(2, 3)),
+        lambda: F.cross_entropy(LOGITS[0].softmax(0), LABELS[0]),
         lambda: nn.CrossEntropyLoss()(TRAINED.sigmoid().double(), LABELS),
         lambda: F.binary_cross_entropy_with_logits(TRAINED.sigmoid().view(-1), YES.view(-1)),
         lambda: F.binary_cross_entropy_with_logits(cr.linspace(0, 1, 40), cr.ones(40)),
     ],
-    ids=range(5),
+    ids=range(7),
 )
 def test_probabilities_are_told_once_with_the_line(call: Callable[[], Any]) -> None:
     caught = warned(call)
@@ -137,12 +139,15 @@ def test_probabilities_are_told_once_with_the_line(call: Callable[[], Any]) -> N
         lambda: F.cross_entropy(cr.zeros(2, 2), LABELS),
         lambda: F.cross_entropy(LOGITS.log_softmax(1), LABELS),
         lambda: F.cross_entropy(cr.tensor([[0.2, 0.3], [0.1, 0.9]]), LABELS),
+        lambda: F.cross_entropy(cr.tensor([[0.1, 0.9], [0.2, 0.3]]), LABELS),
+        lambda: F.cross_entropy(cr.tensor([[0.4, 0.6], [1.5, -0.5]]), LABELS),
+        lambda: F.cross_entropy(cr.ones(2, 1), LABELS * 0),
         lambda: F.binary_cross_entropy_with_logits(cr.zeros(50), cr.ones(50)),
         lambda: F.binary_cross_entropy_with_logits(cr.linspace(0.2, 0.8, 50), cr.ones(50)),
         lambda: F.nll_loss(LOGITS.softmax(1).log(), LABELS),
         lambda: F.binary_cross_entropy(LOGITS.sigmoid(), YES),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_logits_are_not_taken_for_probabilities(call: Callable[[], Any]) -> None:
     assert warned(call) == []
@@ -154,3 +159,55 @@ def test_probabilities_are_found_while_tracing() -> None:
 
     with pytest.warns(UserWarning, match="wants logits"):
         cr.compile(step)(LOGITS, LABELS)
+
+
+# Variances and triplets -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variance", [cr.tensor([1.0, -1e-9]), -0.5], ids=["tensor", "number"])
+def test_a_negative_variance_is_refused(variance: Any) -> None:
+    with pytest.raises(ArgumentError, match="var has negative elements"):
+        F.gaussian_nll_loss(cr.ones(2), cr.ones(2), variance)
+
+
+def test_a_negative_variance_is_nan_in_a_compiled_function() -> None:
+    step = cr.compile(lambda var: F.gaussian_nll_loss(cr.zeros(2), cr.ones(2), var, reduction="none"))
+    assert np.isnan(step(cr.tensor([1.0, -1.0])).numpy()).tolist() == [False, True]
+    assert not np.isnan(step(cr.tensor([1.0, 0.0])).numpy()).any()
+
+
+def test_a_variance_that_is_a_float_argument() -> None:
+    step = cr.compile(lambda x, var: F.gaussian_nll_loss(x, x + 1, var))
+    for var in (0.5, 2.0):
+        assert step(cr.ones(2), var).item() == pytest.approx((np.log(var) + 1 / var) / 2, rel=1e-6)
+    assert step.traces == 1
+
+
+REFUSED_TOO: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "variance of another shape": (
+        lambda: F.gaussian_nll_loss(cr.ones(4, 3), cr.ones(4, 3), cr.ones(3)),
+        ShapeError,
+        "var",
+    ),
+    "two dimensions of 1": (
+        lambda: F.gaussian_nll_loss(cr.ones(4, 3), cr.ones(4, 3), cr.ones(1, 1)),
+        ShapeError,
+        "var",
+    ),
+    "target": (lambda: F.gaussian_nll_loss(cr.ones(4, 3), cr.ones(3), cr.ones(4, 3)), ShapeError, "broadcasts"),
+    "negative of another shape": (
+        lambda: F.triplet_margin_loss(cr.ones(4, 3), cr.ones(4, 3), cr.ones(1, 3)),
+        ShapeError,
+        "negative",
+    ),
+    "no dimension": (lambda: F.triplet_margin_loss(cr.ones(()), cr.ones(()), cr.ones(())), ShapeError, r"\(N, D\)"),
+    "margin": (lambda: F.triplet_margin_loss(cr.ones(2), cr.ones(2), cr.ones(2), margin=0), ArgumentError, "margin"),
+    "margin of the module": (lambda: nn.TripletMarginLoss(margin=-1.0), ArgumentError, "margin"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_TOO)
+def test_variances_and_triplets_that_do_not_fit_are_refused(name: str) -> None:
+    call, error, message = REFUSED_TOO[name]
+    with pytest.raises(error, match=message):
+        call()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.functions.arithmetic import xlogy
-from chainrule.functions.table import on_tensors
+from chainrule.functions.table import needs_tensor, on_tensors, unwrap
 from chainrule.ir.errors import ArgumentError, DTypeError, ShapeError
-from chainrule.ir.types import INTEGER, int64
+from chainrule.ir.types import INTEGER, Array, int64
 from chainrule.ir.value import Carrier, Value
 from chainrule.nn.functional.probability import warn_of_probabilities
 from chainrule.nn.functional.reduction import check_options, check_same_shape, reduced
@@ -18,21 +18,21 @@ from chainrule.ops.movement import broadcast_shapes
 from chainrule.ops.probabilities import binary_cross_entropy as log_loss
 from chainrule.ops.promotion import cast, floating
 from chainrule.ops.reduction import sum_
+from chainrule.tensor import Tensor
 
 # Of classes -----------------------------------------------------------------------------------------------------------
 
 
-@on_tensors
 def cross_entropy(
-    input: Carrier,
-    target: Carrier,
-    weight: Carrier | None = None,
+    input: Tensor | Array,
+    target: Tensor | Array,
+    weight: Tensor | Array | None = None,
     size_average: Any = None,
     ignore_index: int = -100,
     reduce: Any = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Carrier:
+) -> Tensor:
     """-log(softmax(input)[target]), the classes in dimension 1; or of probabilities as target -sum(target log softmax).
 
     input: logits (C), (N, C) or (N, C, d1, ...); target: class numbers without the dimension C, or probabilities of the
@@ -41,9 +41,11 @@ def cross_entropy(
     https://arxiv.org/abs/1512.00567).
     """
     check_options("cross_entropy", reduction, size_average, reduce)
-    if input.shape and input.dtype.is_floating_point:
-        warn_of_probabilities("cross_entropy", input, min(1, len(input.shape) - 1))
-    return ops.cross_entropy(input, target, weight, ignore_index, label_smoothing, reduction)
+    logits, classes = needs_tensor("cross_entropy", input), needs_tensor("cross_entropy", target, "target")
+    if logits.shape and logits.dtype.is_floating_point:
+        warn_of_probabilities("cross_entropy", logits, min(1, len(logits.shape) - 1))
+    smoothing = unwrap(label_smoothing)
+    return Tensor(ops.cross_entropy(logits, classes, unwrap(weight), ignore_index, smoothing, reduction))
 
 
 @on_tensors

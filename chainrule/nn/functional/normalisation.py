@@ -9,6 +9,7 @@ from chainrule.functions.norms import p_norm
 from chainrule.functions.table import needs_tensor, on_tensors, unwrap
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.ir.types import Array
 from chainrule.ir.value import Carrier
 from chainrule.ops import normalise
 from chainrule.ops.elementwise import clamp, rsqrt, square
@@ -17,19 +18,19 @@ from chainrule.ops.reduction import count, mean, sum_
 from chainrule.tensor import Tensor
 
 
-@on_tensors
 def layer_norm(
-    input: Carrier,
+    input: Tensor | Array,
     normalized_shape: Sequence[int],
-    weight: Carrier | None = None,
-    bias: Carrier | None = None,
+    weight: Tensor | Array | None = None,
+    bias: Tensor | Array | None = None,
     eps: float = 1e-5,
-) -> Carrier:
+) -> Tensor:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, of lengths normalized_shape.
 
     The variance is the biased one. Ba et al. 2016, https://arxiv.org/abs/1607.06450.
     """
-    return normalise.layer_norm(input, tuple(normalized_shape), weight, bias, eps)
+    x = needs_tensor("layer_norm", input)
+    return Tensor(normalise.layer_norm(x, normalized_shape, unwrap(weight), unwrap(bias), unwrap(eps)))
 
 
 # Batch norm -----------------------------------------------------------------------------------------------------------

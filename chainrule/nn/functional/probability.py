@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from chainrule.ir import state
 from chainrule.ir.origin import user_frame, warn
 from chainrule.ir.types import Array
 from chainrule.ir.value import Carrier, Value
 
 MAKERS = {"softmax", "sigmoid"}
-MOVERS = {"reshape", "permute", "cast", "slice", "broadcast_to", "gather", "index_select", "alias", "detach"}
+MOVERS = {"reshape", "permute", "cast", "slice", "broadcast_to", "gather", "pick", "index_select", "alias", "detach"}
 GLANCE = 64  # so many elements are looked at first; logits betray themselves among them
+NEAR = 1e-4  # so far from 1 may the sum of probabilities be
 
 
 def warn_of_probabilities(name: str, logits: Carrier, axis: int | None) -> None:
@@ -45,11 +50,24 @@ def has_values_of_probabilities(carrier: Carrier, axis: int | None) -> bool:
     if carrier.__class__ is not Value or carrier.array.size < 2:
         return False
     array: Array = carrier.array
-    if not 0 <= array.item(0) <= 1 or not within_unit(array.flat[:GLANCE]) or not within_unit(array):
+    if not 0 <= array.item(0) <= 1 or (axis is not None and not sums_to_one(first_row(array, axis), 2 * NEAR)):
+        return False
+    if not within_unit(array.flat[:GLANCE]) or not within_unit(array):
         return False
     if axis is None:
         return bool(array.size >= 32 and array.min() < 0.1 and array.max() > 0.9)
-    return bool(array.shape[axis] > 1 and (abs(array.sum(axis) - 1) < 1e-4).all())
+    return bool(array.shape[axis] > 1 and (abs(array.sum(axis) - 1) < NEAR).all())
+
+
+def first_row(array: Array, axis: int) -> Array:
+    """The elements along an axis that stand first on all others."""
+    place: tuple[Any, ...] = (*(0,) * axis, slice(None), *(0,) * (array.ndim - axis - 1))
+    return np.asarray(array[place])
+
+
+def sums_to_one(row: Array, tolerance: float) -> bool:
+    """Whether the elements of a row sum to 1."""
+    return bool(abs(np.add.reduce(row) - 1) < tolerance)
 
 
 def within_unit(array: Array) -> bool:

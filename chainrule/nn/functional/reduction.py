@@ -17,7 +17,7 @@ def check_options(name: str, reduction: str, size_average: Any, reduce: Any, *mo
         raise ArgumentError(
             f"{name}: size_average and reduce are deprecated; write reduction='mean', 'sum' or 'none' instead."
         )
-    if reduction not in (*REDUCTIONS, *more):
+    if reduction not in REDUCTIONS and reduction not in more:
         raise ArgumentError(f"{name}: the reduction is one of {', '.join((*REDUCTIONS, *more))}, not {reduction!r}.")
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.functions.table import on_tensors
+from chainrule.functions.table import needs_tensor, on_tensors, unwrap
 from chainrule.ir.errors import ArgumentError
+from chainrule.ir.types import Array
 from chainrule.ir.value import Carrier
 from chainrule.nn.functional.reduction import check_options, check_same_shape, reduced
 from chainrule.ops.elementwise import abs_, square, where
 from chainrule.ops.promotion import floating
 from chainrule.ops.reduction import sum_
+from chainrule.ops.squared_error import squared_error
+from chainrule.tensor import Tensor
 
 
 def difference(name: str, input: Carrier, target: Carrier) -> Carrier:
@@ -30,18 +33,21 @@ def weighted(losses: Carrier, weight: Carrier | None, name: str, reduction: str)
     return sum_(losses * weight, axes) / sum_(weight, axes)
 
 
-@on_tensors
 def mse_loss(
-    input: Carrier,
-    target: Carrier,
+    input: Tensor | Array,
+    target: Tensor | Array,
     size_average: Any = None,
     reduce: Any = None,
     reduction: str = "mean",
-    weight: Carrier | None = None,
-) -> Carrier:
+    weight: Tensor | Array | None = None,
+) -> Tensor:
     """(input - target)^2, of tensors of one shape. With `weight`, of that shape too, the mean is weighted."""
     check_options("mse_loss", reduction, size_average, reduce)
-    return weighted(square(difference("mse_loss", input, target)), weight, "mse_loss", reduction)
+    a, b = needs_tensor("mse_loss", input), needs_tensor("mse_loss", target, "target")
+    if weight is None and reduction != "none":
+        check_same_shape("mse_loss", a, b)
+        return Tensor(squared_error(a, b, reduction))
+    return Tensor(weighted(square(difference("mse_loss", a, b)), unwrap(weight), "mse_loss", reduction))
 
 
 @on_tensors
