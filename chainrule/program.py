@@ -152,11 +152,22 @@ class Program:
         if self.foreign:
             foreign = [values[k].array for k in self.foreign]
             carriers = [apart_from(carrier, foreign) for carrier in carriers]
-        try:
-            return self._commit(carriers, leaves)
-        except KeyboardInterrupt:  # a step is written whole: the same writes again, then the interrupt
-            self._commit(carriers, leaves)
-            raise
+        return self._commit_whole(carriers, leaves)
+
+    def _commit_whole(self, carriers: list[Value], leaves: list[Any]) -> Any:
+        """Commits. Ctrl-C in the middle, be it pressed again and again, is raised when all is written."""
+        recording = state.gradients_enabled.get()
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                result = self._commit(carriers, leaves)
+                break
+            except (KeyboardInterrupt, SystemExit) as caught:  # what handlers of signals raise
+                interrupt = caught
+        if interrupt is None:
+            return result
+        state.gradients_enabled.set(recording)  # it may have come between the switch and what switches back
+        raise interrupt
 
     def _commit(self, carriers: list[Value], leaves: list[Any]) -> Any:
         """Writes what the program computed. Doing it twice is doing it once."""

@@ -17,8 +17,9 @@ from chainrule.ir.trace import Ended, Trace, leaked, make_input
 from chainrule.ir.tree import Structure, flatten, unflatten
 from chainrule.ir.types import Array, Type, dtype_of, float64
 from chainrule.ir.value import Leaf, Node, Value
-from chainrule.program import Program, Target
+from chainrule.program import Program, Target, behind
 from chainrule.results import Recipes
+from chainrule.settings_while_tracing import explained, refuse_traced_parameters
 from chainrule.staleness import Observations
 from chainrule.tensor import NOT_KEPT, Buffer, Parameter, Tensor
 from chainrule.views import root_of
@@ -87,6 +88,11 @@ class Tracing:
         before = [(variable, variable.get()) for variable in state.SETTINGS]
         try:
             result = function(*args, **kwargs)
+        except Exception as error:
+            clearer = explained(error)
+            if clearer is error:
+                raise
+            raise clearer from error
         finally:
             left = [(variable, value) for variable, value in before if variable.get() is not value]
             for variable, value in left:
@@ -160,6 +166,7 @@ class Tracing:
         recipes = Recipes(results, positions, leaf_of, output).recipes
         results.clear()
         outputs += self._gradients()
+        refuse_traced_parameters(behind([node for _, node in outputs]))
         self.program = Program(self, outputs, structure, recipes)
         for node in self.program.graph.nodes:
             if getattr(node.params.get("derivative"), "bound_to_trace", False):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.nn.functional import classification, regression
+from chainrule.ir.errors import ArgumentError
+from chainrule.nn.functional import classification, gaussian, regression, triplet
 from chainrule.nn.functional.reduction import check_options
 from chainrule.nn.module import Module
 from chainrule.tensor import Tensor
@@ -41,7 +42,7 @@ class MSELoss(Loss):
     """(input - target)^2. Both (*), of one shape; a scalar unless reduction="none"."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return regression.mse_loss(input, target, reduction=self.reduction)  # type: ignore[no-any-return]
+        return regression.mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(Loss):
@@ -79,6 +80,60 @@ class HuberLoss(Loss):
         )
 
 
+class GaussianNLLLoss(Loss):
+    """(log(var) + (input - target)^2 / var) / 2; with `full` the constant too. input and target (*), of one shape.
+
+    var: the predicted variance, (*), or with one dimension of length 1 or without the last, or a number; at least eps.
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
+        return gaussian.gaussian_nll_loss(  # type: ignore[no-any-return]
+            input, target, var, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+# Of distances ---------------------------------------------------------------------------------------------------------
+
+
+class TripletMarginLoss(Loss):
+    """max(0, |anchor - positive| - |anchor - negative| + margin). All three (N, D) or (D); (N) or () if "none".
+
+    See functional.triplet_margin_loss.
+    """
+
+    def __init__(
+        self,
+        margin: float = 1.0,
+        p: float = 2.0,
+        eps: float = 1e-6,
+        swap: bool = False,
+        size_average: Any = None,
+        reduce: Any = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        if margin <= 0:
+            raise ArgumentError(f"TripletMarginLoss: margin must be greater than 0, not {margin}.")
+        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        return triplet.triplet_margin_loss(  # type: ignore[no-any-return]
+            anchor,
+            positive,
+            negative,
+            margin=self.margin,
+            p=self.p,
+            eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
 # Of classes -----------------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +158,7 @@ class CrossEntropyLoss(WeightedLoss):
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return classification.cross_entropy(  # type: ignore[no-any-return]
+        return classification.cross_entropy(
             input,
             target,
             self.weight,

@@ -1,4 +1,4 @@
-"""PyTorch's path to the clipping of gradients. Holds no code."""
+"""PyTorch's path to the clipping of gradients, and to parameters as one vector. Holds no code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import Any
 from chainrule.absent import absent
 from chainrule.clipping import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from chainrule.nn.missing import UTILS
+from chainrule.nn.vectors import parameters_to_vector, vector_to_parameters
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]
 
 __getattr__: Callable[[str], Any] = absent("nn.utils", UTILS)

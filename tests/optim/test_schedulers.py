@@ -14,6 +14,7 @@ from chainrule.optim import lr_scheduler
 from chainrule.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
     ExponentialLR,
     LambdaLR,
     LinearLR,
@@ -241,6 +242,10 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: ReduceLROnPlateau(optimizer(), mode="least"), "mode must be 'min' or 'max', not 'least'"),
     (lambda: ReduceLROnPlateau(optimizer(), threshold_mode="x"), "threshold_mode must be 'rel' or 'abs'"),
     (lambda: ReduceLROnPlateau(optimizer(), min_lr=[1, 2]), "min_lr has 2 values"),
+    (lambda: CosineAnnealingWarmRestarts(optimizer(), 0), "T_0 must be an integer from 1 on, not 0"),
+    (lambda: CosineAnnealingWarmRestarts(optimizer(), 2.5), "T_0 must be an integer"),  # type: ignore[arg-type]
+    (lambda: CosineAnnealingWarmRestarts(optimizer(), 2, 0), "T_mult must be an integer from 1 on"),
+    (lambda: CosineAnnealingWarmRestarts(optimizer(), 2).step(-1), "the epoch must be at least 0"),
     (lambda: SequentialLR(optimizer(), [], []), "at least one schedule"),
     (lambda: SequentialLR(optimizer(), [StepLR(optimizer(), 1)], []), "the StepLR at 0 is of another optimiser"),
     (lambda: SequentialLR(optimizer(), [object()], []), "entry 0 is a object, not a schedule"),  # type: ignore[list-item]

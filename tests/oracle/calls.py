@@ -117,23 +117,29 @@ def assert_same_gradients(
             assert x.grad is None or not np.any(x.grad.numpy()), what
             continue
         gradient = np.zeros(tuple(y.shape)) if x.grad is None else x.grad.numpy()
+        narrow = any(tensor.dtype == torch.float32 for tensor in (y, *(result for _, result in pairs)))
+        bound = max(tolerance, 1e-6) if narrow else tolerance
         np.testing.assert_allclose(
-            gradient, y.grad.numpy(force=True), rtol=tolerance, atol=tolerance, err_msg=f"gradient, {what}"
+            gradient, y.grad.numpy(force=True), rtol=bound, atol=bound, err_msg=f"gradient, {what}"
         )
 
 
-def assert_same(row: Call, tolerance: float = 1e-10) -> None:
-    """The call agrees with PyTorch's in every form that PyTorch has."""
+def assert_same(row: Call, tolerance: float = 1e-10, of_gradients: float | None = None) -> None:
+    """The call agrees with PyTorch's in every form that PyTorch has; what is float32 agrees to 1e-6 at least.
+
+    of_gradients: their tolerance, where PyTorch itself does not compute them to the last digits.
+    """
     forms = 0
     name = row.name
+    bounds = tolerance, tolerance if of_gradients is None else of_gradients
     if row.function_too and name in FUNCTIONS and hasattr(torch, name):
-        forms += compare(row, lambda library, *a, **k: getattr(library, name)(*a, **k), tolerance, name)
+        forms += compare(row, lambda library, *a, **k: getattr(library, name)(*a, **k), bounds, name)
     first = row.arguments[0] if row.arguments else None
     # the method of `where` takes its arguments in another order
     if name != "where" and isinstance(first, np.ndarray) and name in METHODS and hasattr(torch.Tensor, name):
-        forms += compare(row, lambda library, x, *a, **k: getattr(x, name)(*a, **k), tolerance, f"x.{name}")
+        forms += compare(row, lambda library, x, *a, **k: getattr(x, name)(*a, **k), bounds, f"x.{name}")
         if f"{name}_" in METHODS and hasattr(torch.Tensor, f"{name}_") and keeps_type(row):
-            forms += compare(row, lambda library, x, *a, **k: written(x, f"{name}_", a, k), tolerance, f"x.{name}_")
+            forms += compare(row, lambda library, x, *a, **k: written(x, f"{name}_", a, k), bounds, f"x.{name}_")
     assert forms, f"{name} is nowhere"
 
 
@@ -154,7 +160,7 @@ def written(x: Any, name: str, arguments: Any, settings: Any) -> Any:
     return copy
 
 
-def compare(row: Call, form: Any, tolerance: float, what: str) -> int:
+def compare(row: Call, form: Any, bounds: tuple[float, float], what: str) -> int:
     """One form of the call."""
     mine: list[Any] = []
     others: list[Any] = []
@@ -163,6 +169,6 @@ def compare(row: Call, form: Any, tolerance: float, what: str) -> int:
     except NotImplementedError:  # PyTorch has no derivative of some in-place methods
         return 1
     found = form(cr, *converted(row.arguments, cr, mine), **converted(row.settings, cr, mine))
-    assert_same_results(found, expected, tolerance, what)
-    assert_same_gradients(found, expected, mine, others, tolerance, what)
+    assert_same_results(found, expected, bounds[0], what)
+    assert_same_gradients(found, expected, mine, others, bounds[1], what)
     return 1

@@ -18,7 +18,7 @@ def assert_same_function(
     ours: Callable[..., Any],
     theirs: Callable[..., Any],
     *arrays: Any,
-    tolerance: float = TOLERANCE,
+    gradient_tolerance: float = TOLERANCE,
     **settings: Any,
 ) -> None:
     """ours and theirs agree on the arrays, and so do the gradients of a random cotangent by the floating ones.
@@ -30,11 +30,11 @@ def assert_same_function(
     mine_named = {k: cr.tensor(v) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
     others_named = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
     found, expected = ours(*mine, **mine_named), theirs(*others, **others_named)
-    assert_equal(found, expected, tolerance)
+    assert_equal(found, expected, TOLERANCE)
     leaves = [(x, y) for x, y in zip(mine, others, strict=True) if isinstance(y, torch.Tensor) and y.requires_grad]
     backward(found, expected)
     for x, y in leaves:
-        assert_equal(x.grad, y.grad, tolerance)
+        assert_equal(x.grad, y.grad, gradient_tolerance)
 
 
 def assert_same_module(ours: Any, theirs: Any, *batches: Sequence[Any], tolerance: float = TOLERANCE) -> None:

@@ -32,6 +32,7 @@ ONE_OPERAND: dict[str, tuple[float, float]] = {
     "isinf": (-3, 3), "isposinf": (-3, 3), "isneginf": (-3, 3), "isfinite": (-3, 3), "isreal": (-3, 3),
     "signbit": (-3, 3),
 }  # fmt: skip
+TRIGAMMA = 1e-9  # PyTorch's is right to no more; ours is held to mpmath in test_special.py
 NOT_OF_INTEGERS = {"frac", "nan_to_num", "isreal"}
 SMOOTH_AT_EDGES = {
     "abs", "sign", "floor", "ceil", "trunc", "round", "relu", "isnan", "isinf", "isposinf", "isneginf", "isfinite",
@@ -43,7 +44,7 @@ SMOOTH_AT_EDGES = {
 def test_one_operand(name: str) -> None:
     between, integers = Numbers().between, Numbers().integers
     low, high = ONE_OPERAND[name]
-    assert_same(call(name, between(low, high, 3, 4)), tolerance=1e-8 if name == "digamma" else 1e-10)
+    assert_same(call(name, between(low, high, 3, 4)), of_gradients=TRIGAMMA if name == "digamma" else None)
     assert_same(call(name, np.array(0.5 * (low + high) + 0.1)))
     assert_same(call(name, np.zeros((0, 2))))
     assert_same(call(name, between(low, high, 5).astype(np.float32)), tolerance=1e-5)
@@ -92,12 +93,12 @@ NUMBERS = (*COMPARISONS, "add", "sub", "mul", "div", "floor_divide", "remainder"
 def test_a_tensor_and_a_number(name: str, number: Any) -> None:
     if name not in ("floor_divide", "remainder", "pow", "xlogy") and (name != "sub" or number is not True):
         assert_same(call(name, X, number))
-        assert_same(call(name, F32, number), tolerance=1e-6)
+        assert_same(call(name, F32, number))
     if name != "sub" or number is not True:  # an error for PyTorch
-        assert_same(call(name, K, number), tolerance=1e-6)
-        assert_same(call(name, K.astype(np.int32), number), tolerance=1e-6)
+        assert_same(call(name, K, number))
+        assert_same(call(name, K.astype(np.int32), number))
     if not (number is True and name in ("floor_divide", "remainder", "fmod", "pow")) and name != "sub":
-        assert_same(call(name, B, number), tolerance=1e-6)
+        assert_same(call(name, B, number))
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "maximum", "lt", "fmod", "remainder", "floor_divide"])
@@ -107,8 +108,8 @@ def test_promotion(name: str, first: str, second: str) -> None:
     x = (J > 1) if first == "bool" else J.astype(first)
     if name == "sub" and first == "bool":
         return
-    assert_same(call(name, x.copy(), J.T.copy().T.astype(second)), tolerance=1e-6)
-    assert_same(call(name, x, np.array(2, second)), tolerance=1e-6)
+    assert_same(call(name, x.copy(), J.T.copy().T.astype(second)))
+    assert_same(call(name, x, np.array(2, second)))
 
 
 ROWS = [

@@ -189,7 +189,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", rows(ROWS))
 def test_rows(row: Call) -> None:
-    assert_same(row, tolerance=1e-6 if np.dtype("float32") in row.settings.values() else 1e-10)
+    assert_same(row)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import chainrule as cr
 from chainrule import nn
 from chainrule.nn import functional as F
 from tests.oracle.functions import assert_same_function
@@ -129,8 +130,22 @@ def test_binary_cross_entropy(settings: dict[str, Any], reduction: str) -> None:
 
 def test_binary_cross_entropy_of_wrong_certainties() -> None:
     p, target = np.array([0.0, 1, 0, 1]), np.array([0.0, 1, 1, 0])
-    tolerance = 1e-7  # PyTorch's least p (1 - p) is the float32 nearest to 1e-12
-    assert_same_function(F.binary_cross_entropy, their.binary_cross_entropy, p, target, tolerance=tolerance)
+    # the derivative by p alone is not PyTorch's to 1e-10: its least p (1 - p) is the float32 nearest to 1e-12
+    assert_same_function(F.binary_cross_entropy, their.binary_cross_entropy, p, target, gradient_tolerance=1e-7)
+    assert_same_function(lambda t: F.binary_cross_entropy(cr.tensor(p), t), lambda t: their_loss(p, t), target)
+    x = cr.tensor(p, requires_grad=True)
+    F.binary_cross_entropy(x, cr.tensor(target), reduction="sum").backward()
+    np.testing.assert_allclose(x.grad.numpy(), (p - target) / 1e-12, rtol=1e-15)
+
+
+def their_loss(p: Any, target: torch.Tensor) -> torch.Tensor:
+    return their.binary_cross_entropy(torch.tensor(p), target)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_binary_cross_entropy_of_near_certainties(reduction: str) -> None:
+    p, target = np.array([1e-11, 1e-6, 1 - 1e-6, 1 - 1e-11]), np.array([1.0, 0, 0.25, 0])
+    assert_same_function(F.binary_cross_entropy, their.binary_cross_entropy, p, target, reduction=reduction)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -149,6 +164,36 @@ def test_binary_cross_entropy_with_logits(settings: dict[str, Any], reduction: s
             reduction=reduction,
             **settings,
         )
+
+
+VARIANCES = {
+    "each": RNG.uniform(0.1, 2, (4, 3)),
+    "too small": np.array([[0, 1e-9, 1e-6], [1e-3, 2e-6, 0.5], [1, 2, 3], [0.1, 0.2, 0.3]]),
+    "of rows": RNG.uniform(0.1, 2, (4, 1)),
+    "of columns": RNG.uniform(0.1, 2, (1, 3)),
+    "without the last": RNG.uniform(0.1, 2, 4),
+    "a number": 0.3,
+    "a small number": 1e-9,
+}
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("settings", [{}, {"full": True}, {"eps": 1e-2}], ids=str)
+@pytest.mark.parametrize("variance", VARIANCES)
+def test_gaussian_nll_loss(variance: str, settings: dict[str, Any], reduction: str) -> None:
+    arrays = (X, Y, VARIANCES[variance])
+    assert_same_function(F.gaussian_nll_loss, their.gaussian_nll_loss, *arrays, reduction=reduction, **settings)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"swap": True}, {"margin": 0.2, "p": 1}, {"p": 3, "swap": True}, {"p": np.inf}, {"eps": 0.1}],
+    ids=str,
+)
+def test_triplet_margin_loss(settings: dict[str, Any], reduction: str) -> None:
+    for arrays in ((X, Y, P), (X, Y, X - 1.0), (X[1], Y[1], P[1]), (X, X, X)):
+        assert_same_function(F.triplet_margin_loss, their.triplet_margin_loss, *arrays, reduction=reduction, **settings)
 
 
 @pytest.mark.parametrize("reduction", [*REDUCTIONS, "batchmean"])
@@ -173,6 +218,8 @@ MODULES: list[tuple[str, dict[str, Any], Any]] = [
     ("L1Loss", {}, (X, Y)),
     ("SmoothL1Loss", {"beta": 0.4}, (X, Y)),
     ("HuberLoss", {"delta": 0.4}, (X, Y)),
+    ("GaussianNLLLoss", {"full": True, "eps": 0.2}, (X, Y, P)),
+    ("TripletMarginLoss", {"margin": 0.7, "p": 1.5, "swap": True}, (X, Y, P)),
     ("CrossEntropyLoss", {}, (X, LABELS)),
     ("CrossEntropyLoss", {"weight": CLASSES, "ignore_index": 1, "label_smoothing": 0.1}, (X, LABELS)),
     ("NLLLoss", {"weight": CLASSES, "ignore_index": 0}, (X, LABELS)),

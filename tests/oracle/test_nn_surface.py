@@ -90,6 +90,8 @@ TEXTS = [
     "nn.LeakyReLU(0.2, inplace=True)",
     "nn.Threshold(1, 2)",
     "nn.CrossEntropyLoss()",
+    "nn.GaussianNLLLoss()",
+    "nn.TripletMarginLoss()",
     "nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.ReLU(), nn.ModuleDict({'a': nn.Tanh()})))",
     "nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2), nn.ReLU()])",
     "nn.Sequential()",

@@ -40,6 +40,9 @@ SCHEDULES: dict[str, Make] = {
     "linear from little": lambda kind, opt: kind.LinearLR(opt, start_factor=1e-4, total_iters=60),
     "cosine": lambda kind, opt: kind.CosineAnnealingLR(opt, 50),
     "cosine, to a minimum, up again": lambda kind, opt: kind.CosineAnnealingLR(opt, T_max=10, eta_min=0.01),
+    "warm restarts": lambda kind, opt: kind.CosineAnnealingWarmRestarts(opt, 7),
+    "longer and longer": lambda kind, opt: kind.CosineAnnealingWarmRestarts(opt, T_0=3, T_mult=2, eta_min=0.01),
+    "warm-up, restarts": warm_up_then(lambda kind, opt: kind.CosineAnnealingWarmRestarts(opt, 9)),
     "lambda": lambda kind, opt: kind.LambdaLR(opt, half_of),
     "lambdas": lambda kind, opt: kind.LambdaLR(opt, [half_of, lambda epoch: 1 / (1 + epoch)]),
     "multiplicative": lambda kind, opt: kind.MultiplicativeLR(opt, lambda epoch: 0.9 if epoch % 3 else 1.1),
@@ -140,6 +143,20 @@ def test_chained_schedules_are_pytorchs(names: list[str]) -> None:
             optimizer.step()
             for schedule in chain:
                 schedule.step()
+
+
+@pytest.mark.parametrize("name", ["warm restarts", "longer and longer"])
+def test_restarts_at_fractions_of_epochs_are_pytorchs(name: str) -> None:
+    mine, other = pair("SGD", {})
+    a, b = SCHEDULES[name](optim.lr_scheduler, mine), SCHEDULES[name](torch.optim.lr_scheduler, other)
+    for epoch in (0.25, 2.5, 3, 6.75, 7, 30.1, 21, 2.9, 0):
+        for _ in range(2):
+            np.testing.assert_allclose(numbers(mine), numbers(other), rtol=1e-10)
+            assert (a.T_cur, a.T_i, a.last_epoch) == (b.T_cur, b.T_i, b.last_epoch)
+            a.step(epoch)
+            b.step(epoch)
+        a.step()
+        b.step()
 
 
 CONTINUED = ["step", "milestones", "exponential", "constant", "linear", "cosine", "lambda", "multiplicative"]

@@ -48,11 +48,13 @@ from chainrule.nn.functional.classification import (
     nll_loss,
 )
 from chainrule.nn.functional.dropping import dropout
+from chainrule.nn.functional.gaussian import gaussian_nll_loss
 from chainrule.nn.functional.lookup import embedding, one_hot
 from chainrule.nn.functional.normalisation import batch_norm, cosine_similarity, layer_norm, normalize
 from chainrule.nn.functional.padding import pad
 from chainrule.nn.functional.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from chainrule.nn.functional.softmaxes import log_softmax, softmax, softmin
+from chainrule.nn.functional.triplet import triplet_margin_loss
 from chainrule.nn.missing import FUNCTIONAL
 
 __getattr__: Callable[[str], Any] = absent("nn.functional", FUNCTIONAL)
@@ -69,6 +71,7 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
     "hardshrink",
@@ -110,4 +113,5 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "threshold_",
+    "triplet_margin_loss",
 ]

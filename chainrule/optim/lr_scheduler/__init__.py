@@ -17,9 +17,10 @@ from chainrule.optim.lr_scheduler.ramp import LinearLR as LinearLR
 from chainrule.optim.lr_scheduler.sequential import SequentialLR as SequentialLR
 from chainrule.optim.lr_scheduler.steps import MultiStepLR as MultiStepLR
 from chainrule.optim.lr_scheduler.steps import StepLR as StepLR
+from chainrule.optim.lr_scheduler.warm_restarts import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
 
 __getattr__: Callable[[str], Any] = absent(
     "optim.lr_scheduler",
-    "ChainedScheduler CosineAnnealingWarmRestarts CyclicLR PolynomialLR",
+    "ChainedScheduler CyclicLR PolynomialLR",
     " LambdaLR takes any function of the epoch.",
 )
