@@ -11,12 +11,13 @@ from chainrule.ir.errors import ArgumentError, DTypeError, OutOfRangeError, Shap
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import FLOATING, INTEGER, Array, DType, Shape, Type, int64
 from chainrule.ir.value import Carrier
-from chainrule.ops.creation import iota
-from chainrule.ops.elementwise import eq, ge, logical_and, lt, ne, over, times, where, zero_where
+from chainrule.ops.creation import full, iota
+from chainrule.ops.elementwise import eq, exp, log, ne, over, times, where, zero_where
+from chainrule.ops.indexing import gather
 from chainrule.ops.movement import broadcast_to
 from chainrule.ops.normalise import from_the_top, log_softmax, softmax
 from chainrule.ops.promotion import cast
-from chainrule.ops.reduction import sum_
+from chainrule.ops.reduction import amax, sum_
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -101,11 +102,15 @@ def _axes(x: Carrier) -> tuple[int, ...]:
 
 
 def _expand(logits: Carrier, target: Carrier, *, ignore_index: int, reduction: str) -> Carrier:
-    # a backend that cannot raise shows a class number outside [0, C) as NaN
-    count = logits.shape[-1]
-    chosen = where(_is_class(target, count), log_softmax(logits, -1), 0.0)
-    losses = where(logical_and(ge(target, 0), lt(target, count)), -sum_(chosen, (len(logits.shape) - 1,)), float("nan"))
-    losses = zero_where(eq(target, ignore_index), losses)
+    ignored = eq(target, ignore_index)
+    if logits.type.size == 0:  # no classes, so that all rows are ignored, or no rows
+        losses = full(target.shape, 0, logits.dtype)
+    else:
+        axis = len(target.shape)
+        top = amax(logits, (axis,), True)
+        total = log(sum_(exp(logits - top), (axis,), True))
+        chosen = gather(logits, where(ignored, 0, target).reshape((*target.shape, 1)), axis)  # raises if outside [0, C)
+        losses = zero_where(ignored, (total - (chosen - top)).reshape(target.shape))
     return _reduced(losses, reduction, _share(target, ignore_index, logits.dtype))
 
 
