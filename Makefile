@@ -7,7 +7,7 @@ environment = @PYTHON='$(PYTHON)' PIP_ARGS='$(PIP_ARGS)' sh tools/environment.sh
 runtime = constraints/runtime.txt
 test = $(runtime) constraints/test.txt
 
-.PHONY: help train test check oracle mutation bench clean environment environment-check environment-oracle
+.PHONY: help train test check oracle fuzz mutation bench clean environment environment-check environment-oracle
 
 help:
 	@echo "make train                     train on the digits that come with the package"
@@ -15,7 +15,8 @@ help:
 	@echo "make test                      the tests (ARGS='-k name' for some of them)"
 	@echo "make check                     format, lint, types, architecture"
 	@echo "make oracle                    the tests against PyTorch and scikit-learn"
-	@echo "make mutation                  break every derivative rule and see that a test notices"
+	@echo "make fuzz                      random programs in machine code against the reference"
+	@echo "make mutation                  break every derivative rule, pass and kernel, and see that a test notices"
 	@echo "make bench                     what an op and a node cost beyond NumPy"
 	@echo "make clean                     remove the environments and caches; runs/ stays"
 
@@ -34,8 +35,12 @@ check: environment-check
 oracle: environment-oracle
 	@.venv-oracle/bin/python -m pytest tests/oracle $(ARGS)
 
+fuzz: environment
+	@.venv/bin/python -m tools.fuzz $(ARGS)
+
 mutation: environment
 	@.venv/bin/python -m tools.mutate_rules $(ARGS)
+	@.venv/bin/python -m tools.mutate_native
 
 bench: environment
 	@.venv/bin/python benchmarks/overhead.py $(ARGS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule.compiler import compile
 from chainrule.custom import checkpoint, custom_vjp
+from chainrule.executor import get_executor, set_executor
 from chainrule.functions import FUNCTIONS
 from chainrule.functions.not_yet import absent_function
 from chainrule.gradients import (
@@ -72,6 +73,7 @@ __all__ = [
     "float",
     "float32",
     "float64",
+    "get_executor",
     "get_num_threads",
     "hessian",
     "hvp",
@@ -90,6 +92,7 @@ __all__ = [
     "newaxis",
     "no_grad",
     "pi",
+    "set_executor",
     "set_grad_enabled",
     "set_num_threads",
     "short",

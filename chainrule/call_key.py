@@ -16,7 +16,7 @@ from chainrule.ir.value import Leaf
 from chainrule.tensor import Buffer, Parameter, Tensor
 
 Key = tuple[Any, ...]
-SETTINGS = 4  # how many entries stand before those of the arguments
+SETTINGS = 5  # how many entries stand before those of the arguments
 
 
 def call_key(leaves: list[Any], structure: Structure) -> Key:
@@ -24,7 +24,7 @@ def call_key(leaves: list[Any], structure: Structure) -> Key:
     recording = state.gradients_enabled.get()
     transformed = state.transform_depth.get() > 0
     first: dict[int, int] = {}
-    parts: list[Any] = [structure, recording, state.default_dtype.get(), transformed]
+    parts: list[Any] = [structure, recording, state.default_dtype.get(), transformed, state.executor.get()]
     for position, leaf in enumerate(leaves):
         kind = leaf.__class__
         if isinstance(leaf, np.ndarray):
@@ -90,7 +90,7 @@ def difference(key: Key, other: Key) -> str:
     if key[0] != other[0]:
         return "the structure of the arguments"
     if key[1:SETTINGS] != other[1:SETTINGS]:
-        return "whether gradients are recorded, or the default dtype,"
+        return "whether gradients are recorded, the default dtype or the executor"
     for position, (part, before) in enumerate(zip(key[SETTINGS:], other[SETTINGS:], strict=True)):
         if part != before:
             return f"argument {position} ({_in_words(before)}, then {_in_words(part)})"

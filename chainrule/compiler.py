@@ -17,16 +17,19 @@ from types import MethodType
 from typing import Any
 
 from chainrule.call_key import Key, by_identity, call_key, difference, weakly
+from chainrule.explanation import Explanation
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError
 from chainrule.ir.graph import Graph
 from chainrule.ir.origin import user_frame
 from chainrule.ir.tree import Structure, flatten
 from chainrule.program import Program
+from chainrule.short_call import NOT_SHORT, ShortCall
 from chainrule.tracing import traced
 
 MANY_TRACES = 8  # past so many, something varies that should not
 KEPT = 16  # programs for one key, the latest
+SHORT = 4  # programs that are tried without making a key
 
 
 def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = False, **speed_only: Any) -> Any:
@@ -38,7 +41,8 @@ def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = Fa
     PyTorch's options are accepted: `disable=True` leaves the function as it is; fullgraph, dynamic, mode, backend and
     options have no effect.
 
-    `compiled.traces` counts the traces made; `compiled.graph` is the last program, printable as text.
+    `compiled.traces` counts the traces made; `compiled.graph` is the last program, printable as text;
+    `compiled.explain()` tells what became of it.
     Raises TracedValueError, LeakedTensorError where the function asks for what is not known while tracing.
     """
     unknown = set(speed_only) - {"fullgraph", "dynamic", "mode", "backend", "options", "disable"}
@@ -55,7 +59,9 @@ class Compiled:
     """A compiled function. Attributes that it does not have itself are those of the function or module."""
 
     # Calls change all of these but the function; a step may hold itself.
-    _own_ = ("_function", "_keep_grads", "_programs", "_keys_of", "_lock", "_warned", "_before", "traces", "last")
+    _own_ = (
+        "_function", "_keep_grads", "_programs", "_shorts", "_keys_of", "_lock", "_warned", "_before", "traces", "last",
+    )  # fmt: skip
     _unobserved_ = _own_[1:]
 
     def __init__(self, function: Callable[..., Any], keep_grads: bool) -> None:
@@ -63,6 +69,7 @@ class Compiled:
         self._function = function
         self._keep_grads = keep_grads
         self._programs: dict[Key, list[Program]] = {}
+        self._shorts: list[ShortCall] = []  # the latest first
         self._keys_of: dict[int, tuple[Any, set[Key]]] = {}  # the keys that an object's identity stands in
         self._lock = threading.RLock()
         self._warned = False
@@ -76,6 +83,15 @@ class Compiled:
         if self.last is None:
             raise ArgumentError("compile: this function was not called yet, so it has no graph.")
         return self.last.graph
+
+    def explain(self, *, times: bool = False) -> Explanation:
+        """What became of the program that ran last: print it. Its kernels, what was fused into each, what was not and
+        why, bytes moved, FLOPs, memory. With `times`, each kernel is also run alone for about a millisecond and timed.
+        """
+        if self.last is None:
+            raise ArgumentError("compile: this function was not called yet, so there is nothing to explain.")
+        with self._lock:
+            return self.last.explain(times)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -97,9 +113,24 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if state.trace.get() is not None:  # inside another compiled function: part of its program
             return self._function(*args, **kwargs)
-        leaves, structure = flatten((args, kwargs))
         with self._lock:
-            return self._program(leaves, structure).run(leaves)
+            for short in self._shorts:
+                result = short(args) if not kwargs else NOT_SHORT
+                if result is not NOT_SHORT:
+                    self.last = short.program
+                    return result
+            leaves, structure = flatten((args, kwargs))
+            program = self._program(leaves, structure)
+            result = program.run(leaves)
+            self._shorten(program, leaves, args, kwargs)
+            return result
+
+    def _shorten(self, program: Program, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """From now on the program is called the short way, if there is one."""
+        if program.short is None:
+            program.short = ShortCall.of(program, leaves, args, kwargs) or False
+        if program.short:
+            self._shorts = [program.short, *[short for short in self._shorts if short is not program.short]][:SHORT]
 
     def _program(self, leaves: list[Any], structure: Structure) -> Program:
         key = call_key(leaves, structure)
@@ -132,6 +163,7 @@ class Compiled:
         _, keys = self._keys_of.pop(identity, (None, set()))
         for key in keys:
             programs = self._programs.pop(key, [])
+            self._shorts = [short for short in self._shorts if short.program not in programs]
             if self.last in programs:
                 self.last = None
 

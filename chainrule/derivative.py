@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from chainrule.autodiff.reverse import reachable, reverse
-from chainrule.backends import reference
+from chainrule.executor import compile_graph
 from chainrule.ir import state
 from chainrule.ir.graph import Graph
 from chainrule.ir.trace import INPUT, make_input
@@ -46,8 +46,9 @@ class CompiledDerivative:
         self.reached = [k for k in self.wanted if graph.inputs[k] in found]
         gradients = [found[graph.inputs[k]] for k in self.reached]
         self.residuals = residuals(gradients, last, set(self.cotangents))
-        self.forward = reference.compile(Graph(graph.inputs, (*graph.outputs, *self.residuals), {}))
-        self.backward = reference.compile(Graph((*self.residuals, *self.cotangents), tuple(gradients), {}))
+        self.forward_graph = Graph(graph.inputs, (*graph.outputs, *self.residuals), {})
+        self.backward_graph = Graph((*self.residuals, *self.cotangents), tuple(gradients), {})
+        self.forward, self.backward = compile_graph(self.forward_graph), compile_graph(self.backward_graph)
 
     def run(self, values: list[Value]) -> list[Value]:
         """The outputs as values on the tape."""

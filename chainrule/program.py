@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.backends import reference
 from chainrule.call_key import hooks_of
 from chainrule.derivative import CompiledDerivative, differentiable_outputs
+from chainrule.executor import compile_graph
+from chainrule.explanation import Explanation, report_of
 from chainrule.ir import state
 from chainrule.ir.graph import Graph
 from chainrule.ir.tree import Structure, unflatten
@@ -65,7 +66,8 @@ class Program:
         self.inputs = [node for node in sources if node in used]
         self.sources = [sources[node] for node in self.inputs]
         self.graph = Graph(tuple(self.inputs), tuple(nodes), self._aliases())
-        self.execute = reference.compile(self.graph)
+        self.execute = compile_graph(self.graph)
+        self.short: Any = None  # the short way of calling it; False if there is none
         self.derivative = CompiledDerivative(self.graph, differentiable) if differentiable else None
         self.foreign = [k for k, source in enumerate(self.sources) if is_foreign(source, tracing)]
 
@@ -92,7 +94,7 @@ class Program:
     def fits(self, leaves: list[Any]) -> bool:
         """Whether the cells and gradients are still of the kind that the trace saw."""
         for handle, type, needs_grad, hooks in self.cells:
-            carrier = handle.read()
+            carrier = Tensor.read(handle)
             if carrier.type != type or carrier.needs_grad != needs_grad or hooks_of(carrier.leaf) != hooks:
                 return False
         for leaf, was in self.gradients_read:
@@ -153,6 +155,18 @@ class Program:
             foreign = [values[k].array for k in self.foreign]
             carriers = [apart_from(carrier, foreign) for carrier in carriers]
         return self._commit_whole(carriers, leaves)
+
+    def explain(self, times: bool) -> Explanation:
+        """What became of it. With `times` it is timed, on the values of cells and on arguments that are made up."""
+        given = [source.kind in ("cell", "array") for source in self.sources]
+        arrays = [self._value(s, []).array if known else None for s, known in zip(self.sources, given, strict=True)]
+        derivative = self.derivative
+        if derivative is None:
+            return Explanation((("program", report_of(self.execute, self.graph, arrays if times else None)),))
+        forward = report_of(derivative.forward, derivative.forward_graph, arrays if times else None)
+        unknown = [None] * len(derivative.backward_graph.inputs) if times else None
+        backward = report_of(derivative.backward, derivative.backward_graph, unknown)
+        return Explanation((("forward", forward), ("backward", backward)))
 
     def _commit_whole(self, carriers: list[Value], leaves: list[Any]) -> Any:
         """Commits. Ctrl-C in the middle, be it pressed again and again, is raised when all is written."""

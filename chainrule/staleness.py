@@ -33,6 +33,7 @@ from chainrule.checks import (
     Closure,
     Elements,
     Entries,
+    Glance,
     Globals,
     Numbers,
     Result,
@@ -90,6 +91,7 @@ class Observations:
         self.always: list[Check] = []
         self.counted: list[Check] = []
         self._version = state.version()
+        self._glance: Glance | None = None  # at `always`, when nothing had changed
         self._late: list[tuple[Any, str]] = []  # dicts of optimisers: the trace itself fills them
         self._traced = False
         self._pending: list[tuple[Any, str, bool]] = []  # a value, what to call it, whether its owner counts writes
@@ -101,7 +103,15 @@ class Observations:
 
     def changed(self) -> str | None:
         """What has changed, in words; None if everything is as it was."""
-        for check in self.always:
+        if self._glance is None or not self._glance.same():
+            for check in self.always:
+                what = check.changed()
+                if what is not None:
+                    return what
+            if self._glance is None:
+                self._glance = Glance(self.always)
+            self._glance.remember()
+        for check in self._glance.rest:
             what = check.changed()
             if what is not None:
                 return what
@@ -123,6 +133,7 @@ class Observations:
         self._look()
         self.always = [c for c in self.always if not (isinstance(c, Numbers) and id(c.array) in read_as_inputs)]
         self._seen = {}
+        self._glance = None
 
     def observe(self, thing: Any, label: str) -> None:
         """Everything that a value, often a function, can see. The value itself is not kept alive if that can be."""

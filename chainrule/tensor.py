@@ -355,7 +355,26 @@ def not_kept() -> GradientNotKeptError:
     )
 
 
-class Parameter(Tensor):
+class CellTensor(Tensor):
+    """What programs read and write in place of the handle: whoever uses it outside of them is counted.
+
+    A program may then keep its own arrays for it from call to call (`short_call.py`).
+    """
+
+    __slots__ = ()
+
+    def read(self) -> Carrier:
+        """As Tensor's."""
+        state.count_cell_use()
+        return Tensor.read(self)
+
+    def write(self, carrier: Carrier) -> None:
+        """As Tensor's."""
+        state.count_cell_use()
+        Tensor.write(self, carrier)
+
+
+class Parameter(CellTensor):
     """A tensor that is trained: a leaf that requires a gradient, found by `Module.parameters()`.
 
     data: Tensor (copied is only its handle, as in PyTorch); requires_grad: bool.
@@ -373,7 +392,7 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
-class Buffer(Tensor):
+class Buffer(CellTensor):
     """A tensor that is state but not trained: running statistics, an optimiser's slots, a generator.
 
     Constructed while tracing, its initial value is computed at once and the program takes it as an input.
@@ -393,6 +412,8 @@ class ScalarCell(Buffer):
     __slots__ = ()
 
     is_scalar_cell = True
+    read = Tensor.read  # programs look at each of them at every call
+    write = Tensor.write
 
     def __init__(self, number: float) -> None:
         super().__init__(Tensor(Value(np.asarray(number, np.float64))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 from chainrule.ir import state
@@ -23,6 +24,7 @@ def get_num_threads() -> int:
     return state.threads() or _cores()
 
 
+@functools.cache
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -12,11 +12,12 @@ from typing import Any
 from chainrule.ir.errors import NotYetError
 
 PYTORCHS = ("cudnn", "mps")
+HEAVY = ("native",)  # it loads LLVM
 NOT_YET = {"cpu", "cuda", "mha", "mkl", "mkldnn", "nnpack", "openmp", "opt_einsum", "quantized", "xnnpack"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in PYTORCHS:
+    if name in PYTORCHS + HEAVY:
         return importlib.import_module(f"chainrule.backends.{name}")
     if name in NOT_YET:
         raise NotYetError(f"backends.{name} is part of PyTorch's interface that chainrule does not have yet.")

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from chainrule.cli.bench import bench
 from chainrule.cli.train import Diverged, train
 from chainrule.ir.errors import ChainruleError
 from chainrule.version import __version__
@@ -18,6 +19,7 @@ def commands() -> None:
 
 
 commands.add_command(train)
+commands.add_command(bench)
 
 
 def main() -> None:

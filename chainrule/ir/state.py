@@ -33,13 +33,21 @@ default_dtype: ContextVar[DType | None] = ContextVar("default_dtype", default=No
 transform_depth: ContextVar[int] = ContextVar("transform_depth", default=0)
 write_log: ContextVar[list[Any] | None] = ContextVar("write_log", default=None)
 generator: ContextVar[Any] = ContextVar("generator", default=None)
-SETTINGS: tuple[ContextVar[Any], ...] = (gradients_enabled, default_dtype, generator)  # that user code can set
+executor: ContextVar[str] = ContextVar("executor", default="native")
+SETTINGS: tuple[ContextVar[Any], ...] = (
+    gradients_enabled,
+    default_dtype,
+    generator,
+    executor,
+)  # that user code can set
 
 # Counts writes to modules and optimisers. A compiled function compares it once per call; it is shared by all threads
 # on purpose: a write anywhere must make every compiled function look again.
 _version = [0]
+_cell_uses = [0]
 _threads = [0]
 _counts: dict[str, int] = {}
+_cache_folder: list[str | None] = [None]
 
 
 def bump_version() -> None:
@@ -52,6 +60,16 @@ def version() -> int:
     return _version[0]
 
 
+def count_cell_use() -> None:
+    """Says that a parameter or buffer was read, or written, outside of a compiled program."""
+    _cell_uses[0] += 1
+
+
+def cell_uses() -> int:
+    """How often that was, so far."""
+    return _cell_uses[0]
+
+
 def set_threads(count: int) -> None:
     """Stores the number of threads of compiled programs; 0 means all cores of this process."""
     _threads[0] = count
@@ -60,6 +78,16 @@ def set_threads(count: int) -> None:
 def threads() -> int:
     """The number of threads that was set, 0 if none was."""
     return _threads[0]
+
+
+def set_cache_folder(path: str | None) -> None:
+    """Says where compiled code is kept from now on; None means the user's folder for such things."""
+    _cache_folder[0] = path
+
+
+def cache_folder() -> str | None:
+    """The folder for compiled code that was set, None if none was."""
+    return _cache_folder[0]
 
 
 def count(what: str) -> int:

@@ -6,6 +6,7 @@ an input; one that is written gets a new value here alone, and the handle itself
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet, ref
 
@@ -88,6 +89,7 @@ class Trace:
         self.made: dict[int, ref[Any]] = {}  # cells constructed while tracing
         self.called_optimizer = False
         self.given: dict[Node, Array] = {}  # the arguments of the call that is being traced
+        self.values: dict[Node, Callable[[], Array]] = {}  # of the other inputs, in that call
 
     # operations
 
@@ -108,6 +110,7 @@ class Trace:
         found = self.constants.get(id(array))
         if found is None:
             found = self.constants[id(array)] = (array, make_input(f"constant{len(self.constants)}", type_of(array)))
+            self.values[found[1]] = lambda: array
         return found[1]
 
     def lift_foreign(self, array: Array) -> Node:
@@ -139,6 +142,7 @@ class Trace:
                 leaf=value.leaf,
             )
             found = self.cells[id(handle)] = Cell(handle, node)
+            self.values[node] = lambda: found.handle.read_outside().array
             if value.leaf is not None:
                 self.leaves.add(value.leaf)
             if value.needs_grad and value.primitive is not None:
@@ -176,6 +180,7 @@ class Trace:
         """The input that stands for the `.grad` that a leaf had on entry."""
         value: Value = entry.leaf.gradient.read_outside()
         entry.entry = make_input("grad", value.type)
+        self.values[entry.entry] = lambda: entry.leaf.gradient.read_outside().array
         return entry.entry
 
     # values, for what is constructed while tracing
@@ -185,12 +190,7 @@ class Trace:
         if carrier.__class__ is Value:
             array: Array = carrier.array
             return array
-        known: dict[Node, Any] = dict(self.given)
-        known |= {node: array for array, node in self.constants.values()}
-        known |= {cell.input: cell.handle.read_outside().array for cell in self.cells.values()}
-        for entry in self.gradients.values():
-            if entry.entry is not None:
-                known[entry.entry] = entry.leaf.gradient.read_outside().array
+        known: dict[Node, Any] = {}
         stack = [carrier]
         while stack:
             node = stack[-1]
@@ -199,6 +199,8 @@ class Trace:
                 stack.pop()
             elif missing:
                 stack.extend(missing)
+            elif node.primitive is INPUT:
+                known[node] = self.given[node] if node in self.given else self.values[node]()
             else:
                 known[node] = quietly(node.primitive.reference, *[known[x] for x in node.inputs], **node.params)
         return np.asarray(known[carrier])

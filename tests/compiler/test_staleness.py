@@ -301,6 +301,7 @@ def test_libraries_are_not_walked_but_the_functions_own_package_is(
     place.mkdir()
     (place / "made_up_library.py").write_text("FACTOR = 2.0\ndef scaled(x):\n    return x * FACTOR\n")
     monkeypatch.syspath_prepend(str(place))
+    sys.modules.pop("made_up_library", None)
     library = importlib.import_module("made_up_library")
     monkeypatch.setitem(sys.modules, "made_up_library", library)
     outer, own = cr.compile(lambda x: library.scaled(x)), cr.compile(library.scaled)

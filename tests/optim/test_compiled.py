@@ -1,5 +1,6 @@
 """Compiled steps: the bits of eager ones, and no new trace when a number changes."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,17 @@ import pytest
 import chainrule as cr
 from chainrule import optim
 from chainrule.errors import TracedValueError
+from chainrule.ir import state
 from chainrule.optim.lr_scheduler import LinearLR, OneCycleLR
 from chainrule.optim.optimizer import Optimizer
+
+
+@pytest.fixture(autouse=True)
+def on_the_reference_executor() -> Iterator[None]:
+    """It has the bits of eager code; the native one is held to it in tests/backends/native."""
+    with state.using(state.executor, "reference"):
+        yield
+
 
 CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {"lr": 0.1}),

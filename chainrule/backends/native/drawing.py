@@ -1,0 +1,84 @@
+"""What the passes make of a graph: buffers, calls of kernels on them, phases; and their machine code."""
+
+from __future__ import annotations
+
+from chainrule.backends.native.blueprint import Blueprint
+from chainrule.backends.native.emit import emit, has_row, name_of
+from chainrule.backends.native.jit import compile_object
+from chainrule.backends.native.level import Level
+from chainrule.backends.native.text import Function, module_text
+from chainrule.backends.native.whole import WHOLE
+from chainrule.ir.graph import Graph
+from chainrule.passes.canonical import canonical
+from chainrule.passes.describe import Buffers
+from chainrule.passes.expand import MissingRowError
+from chainrule.passes.fuse import fuse
+from chainrule.passes.graph_passes import graph_passes
+from chainrule.passes.in_place import in_place, last_refusing
+from chainrule.passes.kernels import Kernel
+from chainrule.passes.memory import lifetimes, plan
+from chainrule.passes.schedule import schedule
+
+_ALIGNMENT = 64  # bytes, of each thread's scratch memory
+
+
+class NotCompiledError(Exception):
+    """A graph has primitives for which there is no machine code."""
+
+
+class Drawing:
+    """A graph on its way to machine code."""
+
+    def __init__(self, graph: Graph) -> None:
+        try:
+            lowered = canonical(graph_passes(graph, has_row))
+        except MissingRowError as error:
+            raise NotCompiledError(f"there is no machine code yet for {', '.join(error.names)}.") from None
+        fused = fuse(lowered, WHOLE)
+        self.buffers = Buffers(fused, lowered.inputs, lowered.outputs)
+        self.inputs = len(lowered.inputs)
+        self.outputs = tuple([self.buffers.number[fused.views.of(node)[0]] for node in lowered.outputs])
+        alone = {k: j for k, j in graph.aliases.items() if self.outputs.count(self.outputs[k]) == 1}
+        self.replaced = {self.outputs[k]: j for k, j in alone.items()}  # {an output's buffer: an input's}
+        self.phases = schedule(self.buffers.calls, self.replaced)
+
+    def in_place(self) -> tuple[int, ...]:
+        """Which outputs may be written over the inputs that they replace."""
+        found = in_place(self.phases, self.replaced)
+        return tuple([k for k, buffer in enumerate(self.outputs) if buffer in found])
+
+    def blueprint(self, level: Level) -> tuple[Blueprint, bytes]:
+        """The program as data, and the object code of its kernels (nothing, of none)."""
+        kernels = {kernel: k for k, kernel in enumerate(dict.fromkeys(call.kernel for call in self.buffers.calls))}
+        names, code, scratch = _generated(list(kernels), level)
+        external = {*range(self.inputs), *self.outputs}
+        sizes = {k: self.buffers.size_of(node) for node, k in self.buffers.number.items() if k not in external}
+        offsets, arena_bytes = plan(sizes, lifetimes(self.phases))
+        phases = [
+            tuple([(kernels[turn.call.kernel], turn.owner, *turn.call.buffers) for turn in phase])
+            for phase in self.phases
+        ]
+        blueprint = Blueprint(
+            kernels=names,
+            phases=tuple(phases),
+            buffers=len(self.buffers.number),
+            outputs=self.outputs,
+            in_place=self.in_place(),
+            checked=last_refusing(self.phases),
+            offsets=tuple(offsets.items()),
+            arena_bytes=arena_bytes,
+            scratch_bytes=-(-max(scratch, 1) // _ALIGNMENT) * _ALIGNMENT,
+        )
+        return blueprint, code
+
+
+def _generated(kernels: list[Kernel], level: Level) -> tuple[tuple[str, ...], bytes, int]:
+    """The names of the kernels' functions, their object code, the scratch memory that a thread needs."""
+    functions: list[Function] = []
+    scratch = 0
+    names = tuple([name_of(kernel) for kernel in kernels])
+    for name, kernel in zip(names, kernels, strict=True):
+        found, needed = emit(name, kernel, level)
+        functions += found
+        scratch = max(scratch, needed)
+    return names, compile_object(module_text(functions, level), level) if functions else b"", scratch

@@ -1,0 +1,81 @@
+"""Which backend runs a graph: machine code where this machine can have it, else the reference executor."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chainrule import backends
+from chainrule.backends import reference
+from chainrule.ir import state
+from chainrule.ir.errors import ArgumentError
+from chainrule.ir.graph import Graph
+from chainrule.ir.types import Array
+from chainrule.threads import get_num_threads
+
+Executor = Callable[[Sequence[Array]], list[Array]]
+NAMES = ("native", "reference")
+
+
+def set_executor(name: str) -> None:
+    """Says what runs compiled functions from their next trace on.
+
+    "native": machine code for this processor, the default. "reference": NumPy, op by op; compiled functions then give
+    the bits that the same code gives without `@compile`. ArgumentError for another name.
+    """
+    if name not in NAMES:
+        raise ArgumentError(f"set_executor: one of {', '.join(NAMES)} is needed, not {name!r}.")
+    state.executor.set(name)
+
+
+def get_executor() -> str:
+    """What runs compiled functions that are traced now: "native" or "reference"."""
+    return state.executor.get() if native() is not None else "reference"
+
+
+def compile_graph(graph: Graph) -> Executor:
+    """The program of a graph."""
+    collecting = gc.isenabled()
+    gc.disable()  # passes make many objects that live, none in cycles: collections take half the time, find nothing
+    try:
+        return _compiled(graph)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _compiled(graph: Graph) -> Executor:
+    if state.executor.get() == "native":
+        backend = native()
+        if backend is not None:
+            try:
+                return backend.compile(graph, get_num_threads, reference.compile)  # type: ignore[no-any-return]
+            except backend.NotCompiledError as error:
+                warn_once(f"{error} This function runs on the reference executor.")
+    return reference.compile(graph)
+
+
+@functools.cache
+def native() -> Any:
+    """The native backend, or None, with one warning, where there can be none."""
+    slower = "compiled functions run on the reference executor, many times slower"
+    try:
+        backend: Any = backends.native
+    except ImportError as error:
+        warn_once(f"{slower}: {error}. Install llvmlite: `pip install llvmlite`.")
+        return None
+    try:
+        backend.check()
+    except backend.NativeUnavailable as error:
+        warn_once(f"{slower}: {error}.")
+        return None
+    return backend
+
+
+def warn_once(message: str) -> None:
+    """Warns, the first time that there is this to say."""
+    if state.count(message) == 0:
+        warnings.warn(message, UserWarning, stacklevel=2)

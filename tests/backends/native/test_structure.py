@@ -1,0 +1,133 @@
+"""What makes training fast, without a clock: kernels, barriers and bytes of steps like those of the benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import chainrule as cr
+from chainrule import optim
+from chainrule.backends.native import walk
+from chainrule.backends.native.compile import Runner
+from chainrule.ir import state
+from chainrule.nn import functional as F
+from chainrule.passes.kernels import Product, Whole
+from chainrule.passes.tally import ProgramTally, tally
+from tests.backends.native.models import Gpt, Mlp, Training, labelled, numbers, of_classes, text, training
+from tests.passes.interpreted import Lowered, Memory, lowered
+
+
+def tabular() -> Training:
+    return training(Mlp(32, 64, 64, 1), lambda p: optim.Adam(p, 1e-3), F.mse_loss, numbers(64, 32))
+
+
+def images() -> Training:
+    make = lambda p: optim.SGD(p, 0.01, momentum=0.9)
+    return training(Mlp(784, 512, 256, 10), make, F.cross_entropy, labelled(128, 784, 10))
+
+
+def characters(layers: int = 2) -> Training:
+    model = Gpt(65, layers, 4, 128, 64)
+    return training(model, lambda p: optim.AdamW(p, 1e-3), of_classes, text(4, 64, 65), clip=1.0)
+
+
+WORKLOADS: dict[str, Callable[[], Training]] = {"tabular": tabular, "images": images, "characters": characters}
+
+# (kernels, barriers, bytes that kernels move for each byte of inputs and outputs): at most.
+BUDGETS = {"tabular": (25, 5, 2.8), "images": (19, 10, 1.7), "characters": (173, 55, 5.6)}
+# What one more block of a language model may add: (kernels, barriers).
+PER_BLOCK = (68, 21)
+
+
+@pytest.fixture(autouse=True)
+def native() -> Any:
+    with state.using(state.executor, "native"):
+        assert cr.get_executor() == "native", "this machine cannot run generated code"
+        yield
+
+
+def compiled(trained: Training, calls: int = 1) -> Any:
+    """Its step, called with other batches."""
+    trained.run(calls)
+    return trained.step
+
+
+def counted(trained: Training) -> tuple[Lowered, ProgramTally]:
+    program = lowered(compiled(trained).graph)
+    memory = Memory(program, [])
+    return program, tally(program.buffers, program.phases, memory.sizes, memory.end)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_kernels_barriers_and_bytes_of_a_step(name: str) -> None:
+    program, count = counted(WORKLOADS[name]())
+    kernels, barriers, ratio = BUDGETS[name]
+    outside = sum(program.buffers.size_of(node) for node in (*program.graph.inputs, *program.graph.outputs))
+    assert len(count.kernels) <= kernels
+    assert count.barriers <= barriers
+    assert count.bytes_read + count.bytes_written <= ratio * outside
+
+
+def test_a_block_adds_the_same_each_time() -> None:
+    (_, one), (_, two), (_, three) = [counted(characters(layers)) for layers in (1, 2, 3)]
+    kernels = [len(count.kernels) for count in (one, two, three)]
+    assert kernels[2] - kernels[1] == kernels[1] - kernels[0] <= PER_BLOCK[0]
+    assert three.barriers - two.barriers == two.barriers - one.barriers <= PER_BLOCK[1]
+    assert three.distinct - two.distinct <= 2, "equal blocks share their kernels' code"
+    assert three.arena_bytes - two.arena_bytes <= 1.2 * (two.arena_bytes - one.arena_bytes)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_products_do_what_training_takes_and_no_more(name: str) -> None:
+    """Forward, and for both operands backward; nothing is computed twice."""
+    program, count = counted(WORKLOADS[name]())
+    products = [call.kernel for call in program.calls if isinstance(call.kernel, Product)]
+    matmuls = sum(node.primitive.name in ("matmul", "linear") for node in program.graph.nodes)
+    attentions = sum(node.primitive.name == "scaled_dot_product_attention" for node in program.graph.nodes)
+    assert len(products) == matmuls + attentions, "q k^T is not made again for the gradient"
+    if name == "tabular":
+        assert count.product_flops == 2 * 64 * (3 * 64 * 64 + 2 * 32 * 64 + 3 * 64)
+    elif name == "images":
+        assert count.product_flops == 2 * 128 * (2 * 784 * 512 + 3 * 512 * 256 + 3 * 256 * 10)
+
+
+@pytest.mark.parametrize("name", ["tabular", "images"])
+def test_updates_of_weights_are_no_passes_of_their_own(name: str) -> None:
+    """Each is in the kernel that makes its gradient: what is left of rows is small."""
+    program, count = counted(WORKLOADS[name]())
+    written = {k: node for node, k in program.buffers.number.items()}
+    large = [
+        one
+        for one, call in zip(count.kernels, [turn.call for phase in program.phases for turn in phase], strict=True)
+        if one.kind == "rows" and any(written[k].type.size >= 2048 for k in call.writes)
+    ]
+    assert not large, [one.fused for one in large]
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_one_trace_serves_every_batch(name: str) -> None:
+    step = compiled(WORKLOADS[name](), calls=3)
+    assert step.traces == 1
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_call_is_one_launch_of_machine_code(name: str) -> None:
+    """Kernels and barriers, and no way back into Python: each step of the program is a kernel's address, or a wait."""
+    runner = compiled(WORKLOADS[name]()).last.execute
+    assert isinstance(runner, Runner)
+    codes = runner.steps[:, 0].tolist()
+    waits = [code for code in codes if code in (walk.BARRIER, walk.CHECKED_BARRIER)]
+    assert len(waits) == len(runner.phases) - 1
+    assert codes[-1] == walk.END
+    assert len(codes) == 1 + len(waits) + sum(map(len, runner.phases))
+    assert not any(callable(value) for node in runner.graph.nodes for value in node.params.values())
+
+
+def test_what_moves_elements_in_a_language_model_is_its_attentions_gradient_alone() -> None:
+    program, _ = counted(characters(1))
+    assert [call.kernel.primitive for call in program.calls if isinstance(call.kernel, Whole)] == [
+        "concatenate",
+        "index_add",
+    ]

@@ -1,0 +1,207 @@
+"""Breaks passes and native kernels on purpose, one at a time, and asks whether a named test notices.
+
+    python -m tools.mutate_native [word ...]
+
+With words, only mutations in whose description one of them occurs. Each is a change of a line in a copy of the project,
+on which the tests that should notice are run, with an empty cache of compiled code. Prints a line per mutation with the
+first test that failed; exits with 1 and lists the survivors if there are any.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 300  # for the tests of one mutation: a broken kernel may never end
+PASSES, NATIVE = "chainrule/passes", "chainrule/backends/native"
+OF_PASSES, OF_NATIVE = "tests/passes", "tests/backends/native"
+LOWERING, FUZZ = f"{OF_PASSES}/test_lowering.py", f"{OF_NATIVE}/test_fuzz.py"
+REGISTRY, PROGRAMS = f"{OF_NATIVE}/test_registry.py", f"{OF_NATIVE}/test_programs.py"
+
+
+class Mutation(NamedTuple):
+    """A change of a file, and the tests that should notice it."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]  # arguments of pytest
+
+
+# fmt: off
+MUTATIONS = (
+    # Canonical form
+    Mutation("the product of nothing is 0", f"{PASSES}/canonical.py", '"prod": 1', '"prod": 0',
+             (f"{OF_PASSES}/test_canonical.py",)),
+    Mutation("axes keep their numbers when others go", f"{PASSES}/canonical.py", "enumerate(kept) if axis in axes",
+             "enumerate(kept) if k in axes", (f"{OF_PASSES}/test_canonical.py",)),
+    Mutation("an output that is an input is not copied", f"{PASSES}/canonical.py",
+             "_own(node) if node in seen or", "_own(node) if", (f"{OF_PASSES}/test_canonical.py",)),
+    Mutation("operands are not exchanged in a turned product", f"{PASSES}/orient.py",
+             "MATMUL(transposed(new(b)), transposed(new(a)))", "MATMUL(transposed(new(a)), transposed(new(b)))",
+             (f"{OF_PASSES}/test_orient.py",)),
+    # Views
+    Mutation("strides stay where axes are permuted", f"{PASSES}/refine.py",
+             "tuple([self.strides[k] for k in axes])", "self.strides", (f"{OF_PASSES}/test_views.py",)),
+    Mutation("a flipped view begins one too late", f"{PASSES}/refine.py", "(self.shape[k] - 1) * self.strides[k]",
+             "self.shape[k] * self.strides[k]", (f"{OF_PASSES}/test_views.py",)),
+    Mutation("what is repeated is read on", f"{PASSES}/refine.py", "stride if n == after else 0", "stride",
+             (f"{OF_PASSES}/test_views.py",)),
+    Mutation("a slice begins at 0", f"{PASSES}/refine.py", "View(shape, strides, self.offset + first)",
+             "View(shape, strides, self.offset)", (f"{OF_PASSES}/test_views.py",)),
+    Mutation("the indexed axis is walked too", f"{PASSES}/views.py", "0 if k == axis else stride for k, stride",
+             "stride for k, stride", (f"{OF_PASSES}/test_views.py",)),
+    Mutation("whatever repeats somewhere is a row's", f"{PASSES}/views.py", "all(stride == 0 or n == 1",
+             "any(stride == 0 or n == 1", (f"{OF_PASSES}/test_views.py",)),
+    # Fusion and descriptions
+    Mutation("a node joins a kernel before its operands are there", f"{PASSES}/fuse.py",
+             "return all(need is group or need.order < group.order for need in self._needs(node))", "return True",
+             (LOWERING,)),
+    Mutation("strides of probabilities are not looked at", f"{PASSES}/fuse.py",
+             "state = 1 if node.primitive.name in RANDOM", "state = 9 if node.primitive.name in RANDOM", (LOWERING,)),
+    Mutation("nothing is cheap", f"{PASSES}/fuse.py", "CHEAP = frozenset(_CHEAP.split())", "CHEAP = frozenset()",
+             (f"{OF_PASSES}/test_fuse.py",)),
+    Mutation("elementwise nodes join no product", f"{PASSES}/fuse.py",
+             'JOINABLE = frozenset({"rows", "columns", "product"})', 'JOINABLE = frozenset({"rows", "columns"})',
+             (f"{OF_PASSES}/test_fuse.py", f"{OF_NATIVE}/test_structure.py")),
+    Mutation("an epilogue's bias is dropped", f"{PASSES}/describe.py", 'if name == "alias" or',
+             'if name == "alias" or (name == "add" and self.group.kind == "product") or', (LOWERING, REGISTRY)),
+    Mutation("a load forgets its offset", f"{PASSES}/describe.py", "access = Access(at, strides, view.offset)",
+             "access = Access(at, strides)", (LOWERING,)),
+    Mutation("rows and columns of a product's operand are exchanged", f"{PASSES}/describe.py",
+             "view.strides[-2], view.strides[-1], view.offset)", "view.strides[-1], view.strides[-2], view.offset)",
+             (LOWERING,)),
+    Mutation("the draw's number is its seed", f"{PASSES}/describe.py", "view.offset + k * view.strides[0]",
+             "view.offset", (LOWERING, PROGRAMS)),
+    Mutation("0.0 and -0.0 are one kernel", f"{PASSES}/kernels.py",
+             "text: str = field(init=False, repr=False)  # equal",
+             "text: str = field(init=False, repr=False, compare=False)  # equal", (LOWERING,)),
+    # Schedule and memory
+    Mutation("a reader runs in its writer's phase", f"{PASSES}/schedule.py", "when[-1] + 1)", "when[-1])",
+             (f"{OF_PASSES}/test_schedule.py",)),
+    Mutation("small calls are all the first thread's", f"{PASSES}/schedule.py", "k if k // 2 % 2 == 0 else k ^ 1", "0",
+             (f"{OF_PASSES}/test_schedule.py",)),
+    Mutation("a buffer lives in its last phase alone", f"{PASSES}/memory.py", "(found.get(buffer, (k, k))[0], k)",
+             "(k, k)", (f"{OF_PASSES}/test_memory.py",)),
+    Mutation("more is freed than was taken", f"{PASSES}/memory.py",
+             "free.give(offsets[buffer], _rounded(sizes[buffer]))",
+             "free.give(offsets[buffer], 2 * _rounded(sizes[buffer]))", (f"{OF_PASSES}/test_memory.py",)),
+    Mutation("sizes are rounded down", f"{PASSES}/memory.py", "-(-size // ALIGNMENT) * ALIGNMENT",
+             "size // ALIGNMENT * ALIGNMENT", (f"{OF_PASSES}/test_memory.py",)),
+    Mutation("buffers lie 64 bytes too low in the arena", f"{NATIVE}/drawing.py", "offsets=tuple(offsets.items())",
+             "offsets=tuple((k, max(0, at - 64)) for k, at in offsets.items())", (FUZZ,)),
+    Mutation("an input is replaced while others read it", f"{PASSES}/in_place.py", "all(k < written for k in others)",
+             "True", (LOWERING,)),
+    Mutation("inputs are replaced before indices are checked", f"{PASSES}/in_place.py", "written > safe_after", "True",
+             (PROGRAMS,)),
+    # The program
+    Mutation("there is no barrier", f"{NATIVE}/compile.py",
+             "found.append((walk.CHECKED_BARRIER if k == plan.checked + 1 else walk.BARRIER, 0, 0, 0))", "pass",
+             (f"{OF_NATIVE}/test_structure.py",)),
+    Mutation("the error word is not looked at", f"{NATIVE}/compile.py", "if self._failed.value:", "if False:",
+             (PROGRAMS, REGISTRY)),
+    Mutation("a share has one unit too few", f"{NATIVE}/body.py", "return ends[0], ends[1]",
+             'return ends[0], f.value(f"sub i64 {ends[1].name}, 1", "i64")', (REGISTRY,)),
+    # Rows and columns
+    Mutation("a maximum starts from 0", f"{NATIVE}/folds.py",
+             'return float("-inf") if operation == "max" else float("inf")',
+             'return 0.0 if operation == "max" else float("inf")', (REGISTRY,)),
+    Mutation("what is beyond the end is added up too", f"{NATIVE}/folds.py", "if count >= self.lanes:\n", "if True:\n",
+             (f"{OF_NATIVE}/test_rows.py", REGISTRY)),
+    Mutation("a row's last element is forgotten", f"{NATIVE}/rows.py", "min(self.body.lanes, self.length - start)",
+             "max(1, min(self.body.lanes, self.length - start - 1))", (REGISTRY,)),
+    Mutation("the last column is forgotten", f"{NATIVE}/columns.py", "min(self.lanes, rest - start)",
+             "max(1, min(self.lanes, rest - start - 1))", (f"{OF_NATIVE}/test_columns.py", REGISTRY)),
+    Mutation("blocks of lanes change places the wrong way round", f"{NATIVE}/tiles.py",
+             "rows[i], rows[i + distance] = f.shuffle(a, b, upper), f.shuffle(a, b, lower)",
+             "rows[i], rows[i + distance] = f.shuffle(a, b, lower), f.shuffle(a, b, upper)", (REGISTRY,)),
+    Mutation("an index may be the length", f"{NATIVE}/body.py", '"icmp uge"', '"icmp ugt"', (REGISTRY,)),
+    # Products
+    Mutation("sums of a product start from 1", f"{NATIVE}/gemm_tile.py", "sums = [f.const(0, type)]",
+             "sums = [f.const(1, type)]", (f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+    Mutation("a product forgets the last k", f"{NATIVE}/gemm_tile.py", "steps(whole, shape.kc - whole, sums)",
+             "steps(whole, max(0, shape.kc - whole - 1), sums)", (f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+    Mutation("an epilogue reads the tile's first columns", f"{NATIVE}/product_epilogue.py",
+             "body.element(inner, fragment.count, body.invariant())",
+             "body.element(tile.column, fragment.count, body.invariant())",
+             (f"{OF_NATIVE}/test_product_epilogue.py", f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+    Mutation("an epilogue's places are not turned with its product", f"{NATIVE}/contraction.py",
+             "return (*strides[:-2], strides[-1], strides[-2])", "return strides",
+             (f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+    # Elements, draws, and what has kernels of its own
+    Mutation("sub adds", f"{NATIVE}/elementwise.py", '"sub": _plain(lambda a, b: a - b)',
+             '"sub": _plain(lambda a, b: a + b)', (f"{OF_NATIVE}/test_elementwise.py",)),
+    Mutation("a uniform number has one bit less", f"{NATIVE}/philox.py",
+             '    return (_words(stream) >> 8).converted("sitofp", "float") * 2.0**-24',
+             '    return (_words(stream) >> 9).converted("sitofp", "float") * 2.0**-23', (REGISTRY,)),
+    Mutation("a looked-up index may be the length", f"{NATIVE}/points.py", '"icmp ult", index, length',
+             '"icmp ule", index, length', (REGISTRY,)),
+    Mutation("what is added at indices is put there", f"{NATIVE}/scatter.py",
+             "combine = _sum(f, source.dtype) if accumulate else None", "combine = None", (REGISTRY,)),
+    Mutation("the largest never come first", f"{NATIVE}/sorting.py", 'descending=params["descending"]',
+             "descending=False", (REGISTRY,)),
+    Mutation("running sums never start at the end", f"{NATIVE}/scans.py", 'if params.get("reverse"):', "if False:",
+             (REGISTRY,)),
+    Mutation("all parts of a concatenation lie first", f"{NATIVE}/assemble.py", "start * strides[axis]",
+             "0 * strides[axis]", (REGISTRY,)),
+)
+# fmt: on
+
+
+def noticed_by(mutation: Mutation, copy: Path) -> str | None:
+    """The first test that fails, or how the tests ended; None if they pass."""
+    path = copy / mutation.file
+    right = path.read_text(encoding="utf-8")
+    assert right.count(mutation.old) == 1, f"{mutation.what}: the line is not once in {mutation.file}: {mutation.old}"
+    path.write_text(right.replace(mutation.old, mutation.new), encoding="utf-8")
+    try:
+        return failure_of(mutation.tests, copy)
+    finally:
+        path.write_text(right, encoding="utf-8")
+
+
+def failure_of(tests: tuple[str, ...], copy: Path) -> str | None:
+    """The first test that fails in the copy, with nothing compiled before."""
+    with tempfile.TemporaryDirectory() as cache:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]
+        environment = {**os.environ, "XDG_CACHE_HOME": cache, "LOCALAPPDATA": cache, "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            run = subprocess.run(
+                command, cwd=copy, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "(the tests did not end)"
+    if run.returncode == 0:
+        return None
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    return found[1] if found else f"(pytest ended with {run.returncode})"
+
+
+def main(words: list[str]) -> int:
+    chosen = [m for m in MUTATIONS if not words or any(word in m.what for word in words)]
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        for name in ("chainrule", "tests", "tools"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        for mutation in chosen:
+            noticed = noticed_by(mutation, copy)
+            print(f"{mutation.what:58} {noticed or 'SURVIVED'}", flush=True)
+            if noticed is None:
+                survivors.append(f"{mutation.what}: {mutation.file}")
+    print(f"{len(chosen)} broken passes and kernels, {len(survivors)} not noticed")
+    print(*survivors, sep="\n", end="\n" if survivors else "")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
