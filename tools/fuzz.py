@@ -81,7 +81,9 @@ def main(programs: int, seed: int, nodes: int, alone: bool) -> None:
     if alone:
         tried = list(primitives(seed))
         failures += sum(bool(wrong) for _, wrong in tried)
-        print(*[f"{what}: {wrong}" for what, wrong in tried if wrong], sep="\n", end="")
+        for what, wrong in tried:
+            if wrong:
+                print(f"{what}: {wrong}")
         print(f"{len(tried)} times a primitive in an element type at a level, {failures} failures", flush=True)
     for k in range(seed, seed + programs):
         count, what = attempt(k, nodes)

@@ -181,7 +181,7 @@ def failure_of(tests: tuple[str, ...], copy: Path) -> str | None:
             return "(the tests did not end)"
     if run.returncode == 0:
         return None
-    found = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", run.stdout, re.MULTILINE)
     return found[1] if found else f"(pytest ended with {run.returncode})"
 
 

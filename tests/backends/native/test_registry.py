@@ -18,7 +18,6 @@ from tests.backends.native.primitive_checks import check, plain, run, together
 from tests.ops.cases import cases_of
 
 LEVELS = host_levels()
-SOME = 2  # cases of each element type
 
 each_level = pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
 each_primitive = pytest.mark.parametrize("name", PRIMITIVES)
@@ -34,13 +33,13 @@ def test_samples_of_the_registry(name: str, level: Level) -> None:
 @each_level
 @each_primitive
 def test_random_shapes_layouts_and_element_types(name: str, level: Level) -> None:
-    """All cases in float32 on the best level; some of them in the others, where `make fuzz` has all."""
+    """All cases in float32 on the best level; of every other element type and level one, where `make fuzz` has all."""
     rng = np.random.default_rng(crc32(f"{name} {level.name}".encode()))
     others: list[Case] = []
     for dtype in DTYPES:
         given = cases(REGISTRY[name], dtype, rng)
         if dtype is not float32 or level is not LEVELS[0]:
-            given = [given[k] for k in rng.permutation(len(given))[:SOME]]
+            given = [given[k] for k in rng.permutation(len(given))[:1]]
         others += given
     check(name, others, level)
 
@@ -59,7 +58,7 @@ def test_nothing_is_missing() -> None:
 @pytest.mark.parametrize("name", sorted(RANDOM))
 def test_draws_are_the_same_whatever_the_threads(name: str) -> None:
     given = cases(REGISTRY[name], DTYPES[-1] if name != "permutation" else DTYPES[0], np.random.default_rng(0))
-    graph, arrays, _ = together(name, given, [plain])
+    graph, arrays, _ = together(name, given[-2:], [plain])
     first, *others = [run(graph, arrays, LEVELS[0], threads) for threads in (1, 2, 3, 4)]
     for found in others:
         assert [a.tobytes() for a in found] == [a.tobytes() for a in first]
