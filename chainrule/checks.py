@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import operator
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +14,7 @@ from chainrule.ir.types import DType
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), DType, range, slice, np.generic)
 MISSING = object()
+POINTER = ctypes.sizeof(ctypes.c_void_p)
 WHOLE = 1 << 20  # bytes of an array that are compared; of a larger one, a sample
 
 Holds = Callable[[str], bool]
@@ -83,7 +86,7 @@ class Entries(Check):
 
     def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
         mapping = name(self.mapping)
-        return f"len({mapping}),", f"*keys({mapping}), *values({mapping}),"
+        return f"len({mapping}),", f"*keys({mapping}), *values({mapping})," if self.expected else ""
 
 
 class Elements(Check):
@@ -104,7 +107,7 @@ class Elements(Check):
 
     def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
         sequence = name(self.sequence)
-        return f"len({sequence}),", f"*{sequence},"
+        return f"len({sequence}),", f"*{sequence}," if self.expected else ""
 
 
 class Scope(Check):
@@ -144,8 +147,8 @@ class Scope(Check):
         return None if found == len(self.expected) else f"the names in {self.label}"
 
     def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
-        read = name(self.read)
-        return f"len({read}()),", f"*{read}(), *map({read}().get, {name(tuple(self.expected))}),"
+        read, scope = name(self.read), name(None)
+        return f"len({scope} := {read}()),", f"*{scope}, *map({scope}.get, {name(tuple(self.expected))}),"
 
 
 class Globals(Check):
@@ -243,24 +246,52 @@ class Glance:
         lengths, objects = ["".join(part[k] for _, part in parts if part is not None) for k in (0, 1)]
         self._look: Callable[[], tuple[tuple[int, ...], tuple[Any, ...]]]
         self._look = eval(f"lambda: (({lengths}), ({objects}))", known)
-        self._seen: Any = None
+        self._lengths: tuple[int, ...] | None = None
+        self._objects: tuple[Any, ...] = ()  # held: an object that is gone could be taken for one in its place
+        self._which = Identities(())
 
     def remember(self) -> None:
         """Takes things as they are now."""
         try:
-            self._seen = self._look()
+            self._lengths, self._objects = self._look()
         except ValueError:  # a variable that has no value
-            self._seen = None
+            self._lengths, self._objects = None, ()
+        self._which = Identities(self._objects)
 
     def same(self) -> bool:
         """Whether the objects are still the very same ones."""
-        if self._seen is None:
-            return False
         try:
             lengths, objects = self._look()
         except ValueError:
             return False
-        return lengths == self._seen[0] and all(map(operator.is_, objects, self._seen[1]))
+        return lengths == self._lengths and self._which.are_of(objects)
+
+
+class Identities:
+    """Which objects a tuple holds.
+
+    On CPython they are read as the bytes of the tuple's pointers: a loop over `is` takes four times as long.
+    """
+
+    def __init__(self, objects: tuple[Any, ...]) -> None:
+        self._objects = objects
+        self._bytes_at = (ctypes.c_char * (len(objects) * POINTER)).from_address
+        self._pointers = self._bytes_at(id(objects) + tuple.__basicsize__).raw if FINDS_POINTERS else b""
+
+    def are_of(self, objects: tuple[Any, ...]) -> bool:
+        """Whether another tuple of the same length holds the very same objects."""
+        if FINDS_POINTERS:
+            return self._bytes_at(id(objects) + tuple.__basicsize__).raw == self._pointers
+        return all(map(operator.is_, objects, self._objects))
+
+
+def _finds_pointers() -> bool:
+    """Whether a tuple is laid out as `Identities` takes it to be."""
+    if sys.implementation.name != "cpython":
+        return False
+    some = (object(), object())
+    found = (ctypes.c_void_p * len(some)).from_address(id(some) + tuple.__basicsize__)
+    return list(found) == list(map(id, some))
 
 
 def in_words(key: Any) -> str:
@@ -291,3 +322,6 @@ def slots_of(thing: Any) -> dict[str, Any]:
 def remaining(iterator: Any) -> int:
     """How much an iterator of Python's own has left, -1 if it does not say."""
     return operator.length_hint(iterator, -1)
+
+
+FINDS_POINTERS = _finds_pointers()

@@ -114,10 +114,11 @@ class Compiled:
         if state.trace.get() is not None:  # inside another compiled function: part of its program
             return self._function(*args, **kwargs)
         with self._lock:
-            for short in self._shorts:
-                result = short(args) if not kwargs else NOT_SHORT
+            for short in () if kwargs else self._shorts:
+                result = short(args)
                 if result is not NOT_SHORT:
-                    self.last = short.program
+                    if self.last is not short.program:  # a write that is not needed costs half a microsecond
+                        self.last = short.program
                     return result
             leaves, structure = flatten((args, kwargs))
             program = self._program(leaves, structure)

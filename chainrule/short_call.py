@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from chainrule.checks import SCALARS
 from chainrule.ir import state
@@ -51,6 +52,16 @@ def address_of(array: Array) -> int:
         return _word_at(id(array) + _DATA_OFFSET).value
     address: int = array.ctypes.data
     return address
+
+
+class Layout(NamedTuple):
+    """What an argument has to be like."""
+
+    position: int
+    slot: int  # in the program's table; 0 if the program reads none of it
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: Any
 
 
 class Cell:
@@ -137,8 +148,9 @@ class ShortCall:
         self.program = program
         self.runner: Any = program.execute
         self.settings = settings_now()
-        self.arguments: list[tuple[int, int, bool, Any]] = []  # (argument, input, is it a tensor, its layout)
-        self.tensors: list[int] = []  # of these, which are tensors
+        self.arrays: list[Layout] = []  # of the arguments that are arrays, and
+        self.tensors: list[Layout] = []  # of those that are tensors
+        self.count = 0  # of arguments
         self.constants: list[tuple[int, type, Any]] = []
         self.cells: list[Cell] = []
         self.read: list[tuple[int, Tensor]] = []
@@ -146,10 +158,14 @@ class ShortCall:
         self.held: list[Any] = []  # whose addresses are in the tables
         self.commits: list[list[tuple[Tensor, Any]]] = []  # of each side: the handles, and what they hold next
         self.written: list[Tensor] = []  # the handles whose memory is written over
-        self.places: list[tuple[int, Any, Any]] = []  # of results: slot, memory it is copied out of (or None), type
+        self.small: list[tuple[int, Array]] = []  # results: which output, the memory that it is copied out of
+        self.large: list[tuple[int, int, Any]] = []  # which output, its slot and type: it gets new memory each time
+        self.results: list[int] = []
+        self.alone: int | None = None  # the output that is the one result, as most steps have it
         self.side = 0
         self.uses = -1
         self.looks = 0  # calls left in which everything is bound again
+        self.looked = False  # whether this call is one of them
 
     # Whether it can be
 
@@ -183,10 +199,10 @@ class ShortCall:
                 places[id(source.thing)] = k
             else:
                 return False
-        used = {argument[0] for argument in self.arguments}
+        used = {layout.position for layout in (*self.arrays, *self.tensors)}
         for position, leaf in enumerate(args):
             if position not in used:
-                if isinstance(leaf, np.ndarray | Tensor):
+                if isinstance(leaf, ndarray | Tensor):
                     if not self._takes_argument(position, -1, leaf):
                         return False
                 elif isinstance(leaf, SCALARS) and not isinstance(leaf, float | np.floating):
@@ -203,6 +219,10 @@ class ShortCall:
             if source.kind == "cell" and id(source.thing) in places:
                 self._reads(places[id(source.thing)], source.thing)
         self.results = [k for k, target in enumerate(program.targets) if target.kind == "result"]
+        recipes = program.recipes
+        if len(recipes) == 1 and program.structure is LEAF and recipes[0].kind == "value":
+            self.alone = recipes[0].thing
+        self.count = len(args)
         return True
 
     def _takes_argument(self, position: int, k: int, leaf: Any) -> bool:
@@ -211,13 +231,12 @@ class ShortCall:
         array = leaf._carrier.array if is_tensor else leaf
         if is_tensor and not self._is_free(leaf):
             return False
-        if not isinstance(array, np.ndarray) or not is_plain(array):
+        if not isinstance(array, ndarray) or not is_plain(array):
             return False
         if k >= 0 and array.dtype != self.runner.input_types[k].dtype.numpy:
             return False
-        self.arguments.append((position, k, is_tensor, (array.shape, array.dtype, array.strides)))
-        if is_tensor:
-            self.tensors.append(position)
+        layout = Layout(position, 1 + k, array.shape, array.strides, array.dtype)
+        (self.tensors if is_tensor else self.arrays).append(layout)
         return True
 
     def _is_free(self, tensor: Tensor) -> bool:
@@ -269,43 +288,41 @@ class ShortCall:
         self._bind_results()
 
     def _bind_results(self) -> None:
-        self.places = []
+        self.small, self.large = [], []
         for k in self.results:
             type = self.runner.output_types[k]
             slot = 1 + self.runner.outputs[k]
+            if type.size * type.dtype.itemsize > KEPT_BYTES:
+                self.large.append((k, slot, type))
+                continue
             memory = aligned_empty(type.shape, type.dtype)
-            kept = memory if memory.nbytes <= KEPT_BYTES else None
             for table in self.runner.tables:
                 table[slot] = address_of(memory)
-            self.places.append((slot, kept, type))
-            self.held.append(memory)
+            self.small.append((k, memory))
 
     # A call
 
     def __call__(self, args: tuple[Any, ...]) -> Any:
         """The result, or NOT_SHORT."""
-        if len(args) != len(self.arguments) + len(self.constants) or settings_now() != self.settings:
+        if len(args) != self.count or settings_now() != self.settings:
             return NOT_SHORT
-        addresses = []
-        for position, k, is_tensor, (shape, dtype, strides) in self.arguments:
+        addresses: list[int] = []
+        for position, slot, shape, strides, dtype in self.arrays:
             array = args[position]
-            if is_tensor:
-                if array.__class__ is not Tensor or not self._is_free(array):
-                    return NOT_SHORT
-                array = array._carrier.array
-            if array.__class__ is not np.ndarray or array.shape != shape or array.strides != strides:
+            if array.__class__ is not ndarray or array.shape != shape or array.strides != strides:
                 return NOT_SHORT
             if array.dtype is not dtype and array.dtype != dtype:
                 return NOT_SHORT
-            if k >= 0:
-                addresses.append((1 + k, address_of(array)))
-        if len(self.tensors) > 1 and len({id(args[position]) for position in self.tensors}) < len(self.tensors):
-            return NOT_SHORT  # one tensor twice is another program
+            if slot:
+                addresses += slot, address_of(array)
+        if self.tensors and not self._takes_tensors(args, addresses):
+            return NOT_SHORT
         for position, kind, value in self.constants:
             if args[position].__class__ is not kind or args[position] != value:
                 return NOT_SHORT
         if self.program.observations.changed() is not None:
             return NOT_SHORT
+        self.looked = False
         if self.uses != state.cell_uses() or _last_writer[0] is not self:
             self.looks = 2  # what is current now is overwritten by the call after this one
         if self.looks and not self._bound_again():
@@ -316,9 +333,25 @@ class ShortCall:
                 number[2][0] = value.array
                 number[1] = value
         table = self.runner.tables[self.side]
-        for slot, address in addresses:
-            table[slot] = address
+        for k in range(0, len(addresses), 2):
+            table[addresses[k]] = addresses[k + 1]
         return self._run(table)
+
+    def _takes_tensors(self, args: tuple[Any, ...], addresses: list[int]) -> bool:
+        """Whether the arguments that are to be tensors are; appends where their elements are to the addresses."""
+        for position, slot, shape, strides, dtype in self.tensors:
+            tensor = args[position]
+            if tensor.__class__ is not Tensor or not self._is_free(tensor):
+                return False
+            array = tensor._carrier.array
+            if array.__class__ is not ndarray or array.shape != shape or array.strides != strides:
+                return False
+            if array.dtype is not dtype and array.dtype != dtype:
+                return False
+            if slot:
+                addresses += slot, address_of(array)
+        # one tensor twice is another program
+        return len(self.tensors) == 1 or len({id(args[layout[0]]) for layout in self.tensors}) == len(self.tensors)
 
     def _bound_again(self) -> bool:
         if not self.program.fits([]):
@@ -326,28 +359,23 @@ class ShortCall:
         self._bind()
         self.uses = state.cell_uses()
         self.looks -= 1
+        self.looked = True
         return True
 
     def _run(self, table: Any) -> Any:
-        results: list[Array] = []
-        for slot, kept, type in self.places:
-            if kept is None:
-                fresh = aligned_empty(type.shape, type.dtype)
-                table[slot] = address_of(fresh)
-                results.append(fresh)
-            else:
-                results.append(kept)
+        """Runs the program on a table, commits what it wrote, and returns its result."""
+        fresh: dict[int, Array] = {}  # results that leave in the memory that they were written to
+        for k, slot, type in self.large:
+            fresh[k] = aligned_empty(type.shape, type.dtype)
+            table[slot] = address_of(fresh[k])
         if not self.runner.run_on(self.side):
             return NOT_SHORT  # an index out of range: a full call says which
-        results = [
-            kept.copy() if place[1] is not None else kept for kept, place in zip(results, self.places, strict=True)
-        ]
+        for k, memory in self.small:
+            fresh[k] = memory.copy()
         self._commit()
-        recipes = self.program.recipes
-        if len(recipes) == 1 and self.program.structure is LEAF and recipes[0].kind == "value":
-            return Tensor(Value(results[self.results.index(recipes[0].thing)]))
-        by_output = dict(zip(self.results, results, strict=True))
-        made = [Tensor(Value(by_output[r.thing])) if r.kind == "value" else r.thing for r in recipes]
+        if self.alone is not None:
+            return Tensor(Value(fresh[self.alone]))
+        made = [Tensor(Value(fresh[r.thing])) if r.kind == "value" else r.thing for r in self.program.recipes]
         return unflatten(self.program.structure, made)
 
     def _commit(self) -> None:
@@ -355,8 +383,9 @@ class ShortCall:
         interrupt: BaseException | None = None
         while True:
             try:
-                for handle in self.written:
-                    handle._writes += 1  # views of it look again
+                if self.looked:  # nobody has looked since the last call, if not in this one
+                    for handle in self.written:
+                        handle._writes += 1  # views of it look again
                 for handle, value in self.commits[self.side]:
                     handle._carrier = value
                     handle._writes += 1

@@ -122,6 +122,19 @@ def test_views_of_parameters_see_what_was_written_over() -> None:
     trained.compare()
 
 
+def test_a_view_that_is_read_now_and_then_follows_every_step() -> None:
+    trained = Trained()
+    views = [next(iter(model.parameters())).data[1] for model in trained.models]
+    for calls in (1, 4, 1, 2, 3, 7, 1, 1):
+        trained.both(calls)  # which reads whole parameters
+        assert_alike(*[view.tolist() for view in views])
+    for calls in (1, 4, 1, 2, 3, 7, 1, 1):
+        for step in trained.steps:
+            for _ in range(calls):
+                step(X, Y)
+        assert_alike(*[view.tolist() for view in views])  # nobody reads anything else
+
+
 def test_values_on_the_tape_stay_as_they_were() -> None:
     trained = Trained()
     trained.both(4)
@@ -184,7 +197,7 @@ def test_tensors_from_a_loader_are_taken() -> None:
     for _ in range(3):
         for x, y in batches:
             trained.both(x=x, y=y)
-    assert trained.short.tensors == [0, 1]
+    assert [layout.position for layout in trained.short.tensors] == [0, 1]
     assert trained.short.looks < 2
 
 
