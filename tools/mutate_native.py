@@ -103,10 +103,10 @@ MUTATIONS = (
     Mutation("inputs are replaced before indices are checked", f"{PASSES}/in_place.py", "written > safe_after", "True",
              (PROGRAMS,)),
     # The program
-    Mutation("there is no barrier", f"{NATIVE}/compile.py",
+    Mutation("there is no barrier", f"{NATIVE}/runner.py",
              "found.append((walk.CHECKED_BARRIER if k == plan.checked + 1 else walk.BARRIER, 0, 0, 0))", "pass",
              (f"{OF_NATIVE}/test_structure.py",)),
-    Mutation("the error word is not looked at", f"{NATIVE}/compile.py", "if self._failed.value:", "if False:",
+    Mutation("the error word is not looked at", f"{NATIVE}/runner.py", "if self._failed.value:", "if False:",
              (PROGRAMS, REGISTRY)),
     Mutation("a share has one unit too few", f"{NATIVE}/body.py", "return ends[0], ends[1]",
              'return ends[0], f.value(f"sub i64 {ends[1].name}, 1", "i64")', (REGISTRY,)),

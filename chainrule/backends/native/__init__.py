@@ -5,8 +5,8 @@ check()                               raises NativeUnavailable where this machin
 measure_peak(threads) -> float        the machine's limit in GFLOP/s
 """
 
-from chainrule.backends.native.compile import NotCompiledError, Runner, check, compile
 from chainrule.backends.native.jit import NativeUnavailable
 from chainrule.backends.native.peak import measure as measure_peak
+from chainrule.backends.native.runner import NotCompiledError, Runner, check, compile
 
 __all__ = ["NativeUnavailable", "NotCompiledError", "Runner", "check", "compile", "measure_peak"]

@@ -23,7 +23,7 @@ from chainrule.ir.types import Array, Type
 from chainrule.passes.tally import KernelTally, ProgramTally, StoredTally, tally
 
 if TYPE_CHECKING:
-    from chainrule.backends.native.compile import Runner
+    from chainrule.backends.native.runner import Runner
 
 WIDTH = 120
 _ROUND_SECONDS = 2e-4  # so long that a launch, a microsecond, does not count

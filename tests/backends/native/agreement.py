@@ -16,8 +16,8 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.backends import reference
-from chainrule.backends.native.compile import Runner, aligned
 from chainrule.backends.native.level import Level, host_levels
+from chainrule.backends.native.runner import Runner, aligned
 from chainrule.ir import state
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import Array

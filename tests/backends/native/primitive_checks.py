@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.backends import reference
-from chainrule.backends.native.compile import Runner
 from chainrule.backends.native.level import Level
+from chainrule.backends.native.runner import Runner
 from chainrule.ir.graph import Graph
 from chainrule.ir.primitive import REGISTRY
 from chainrule.ir.types import Array, type_of

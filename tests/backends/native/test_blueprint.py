@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,11 @@ import pytest
 
 import chainrule as cr
 from chainrule.backends import reference
-from chainrule.backends.native import blueprint, compile
+from chainrule.backends.native import blueprint, compile, runner
 from chainrule.backends.native.cache import Cache
 from chainrule.backends.native.jit import host_level
 from chainrule.backends.native.level import host_levels
 from chainrule.ir.graph import Graph
-
-MODULE = sys.modules["chainrule.backends.native.compile"]  # the package's `compile` is its function
 
 
 def graph_of(function: Any, *arrays: np.ndarray[Any, Any]) -> Graph:
@@ -33,7 +30,7 @@ X = np.random.default_rng(0).standard_normal((16, 8), dtype=np.float32)
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     found = Cache(tmp_path)
-    monkeypatch.setattr(MODULE, "user_cache", lambda: found)
+    monkeypatch.setattr(runner, "user_cache", lambda: found)
     return found
 
 
@@ -41,7 +38,7 @@ def test_a_program_is_made_once(cache: Cache, tmp_path: Path, monkeypatch: pytes
     graph = graph_of(lambda x: (x @ x.T).softmax(1), X)
     first = compile(graph, lambda: 1, reference.compile)
     assert len(list(tmp_path.iterdir())) == 1
-    monkeypatch.setattr(MODULE, "Drawing", lambda graph: pytest.fail("the graph was drawn again"))
+    monkeypatch.setattr(runner, "Drawing", lambda graph: pytest.fail("the graph was drawn again"))
     second = compile(graph, lambda: 1, reference.compile)
     assert [a.tobytes() for a in first([X])] == [a.tobytes() for a in second([X])]
 

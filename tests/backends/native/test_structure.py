@@ -10,7 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import optim
 from chainrule.backends.native import walk
-from chainrule.backends.native.compile import Runner
+from chainrule.backends.native.runner import Runner
 from chainrule.ir import state
 from chainrule.nn import functional as F
 from chainrule.passes.kernels import Product, Whole
