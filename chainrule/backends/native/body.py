@@ -18,6 +18,7 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.lanes import gather, load_lanes, positions, store_lanes
 from chainrule.backends.native.level import Level as Machine
 from chainrule.backends.native.philox import emit_random, probability_is_valid
@@ -28,16 +29,6 @@ from chainrule.passes.kernels import Access, Apply, Constant, Level, Load, Posit
 
 PARAMETERS = (("ptr", "table"), ("ptr", "slots"), ("ptr", "scratch"), ("i64", "part"), ("i64", "parts"))
 
-ELEMENTS = {
-    "bool": "i1",
-    "uint8": "i8",
-    "int8": "i8",
-    "int16": "i16",
-    "int32": "i32",
-    "int64": "i64",
-    "float32": "float",
-    "float64": "double",
-}
 
 Known = dict[int, Reg]
 

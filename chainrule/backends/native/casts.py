@@ -6,20 +6,10 @@ narrower types keep the low bits.
 
 from __future__ import annotations
 
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.formulas import Lanes, where
 from chainrule.backends.native.text import BITS
 from chainrule.ir.types import BOOL, FLOATING, DType, uint8
-
-ELEMENTS = {
-    "bool": "i1",
-    "uint8": "i8",
-    "int8": "i8",
-    "int16": "i16",
-    "int32": "i32",
-    "int64": "i64",
-    "float32": "float",
-    "float64": "double",
-}
 
 
 def cast(x: Lanes, source: DType, target: DType) -> Lanes:

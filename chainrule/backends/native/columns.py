@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.backends.native.body import ELEMENTS, Body, Known, Row, kernel_function, share
+from chainrule.backends.native.body import Body, Known, Row, kernel_function, share
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.folds import State, ended, flat, fold, joined, unflat
 from chainrule.backends.native.level import Level as Machine
 from chainrule.backends.native.rows import narrowed

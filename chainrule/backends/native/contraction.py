@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.gemm_blocking import blocking
 from chainrule.backends.native.gemm_driver import KERNEL, Driver
 from chainrule.backends.native.gemm_epilogue import Epilogue, RowMajor
@@ -18,16 +19,6 @@ from chainrule.backends.native.gemv import emit_vector_product
 from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function
 from chainrule.passes.kernels import Access, Load, Matrix, Position, Product, Step, Store
-
-ELEMENTS = {
-    "float32": "float",
-    "float64": "double",
-    "int64": "i64",
-    "int32": "i32",
-    "int16": "i16",
-    "int8": "i8",
-    "uint8": "i8",
-}
 
 
 def emit_product(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from chainrule.backends.native.body import ELEMENTS, share
+from chainrule.backends.native.body import share
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.text import Function, Index, Reg, size_of, vector
 from chainrule.ir.types import DType
 from chainrule.passes.kernels import Place

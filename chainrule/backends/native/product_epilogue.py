@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.backends.native.body import ELEMENTS, Body, Known, Row, Scope
+from chainrule.backends.native.body import Body, Known, Row, Scope
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.gemm_epilogue import Fragment, Tile, prefetch
 from chainrule.backends.native.text import Function, Index
 from chainrule.passes.kernels import Access, Level, Load, Product

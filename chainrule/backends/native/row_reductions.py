@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from chainrule.backends.native.body import ELEMENTS, Body, Known, share, unravel, unrolling
+from chainrule.backends.native.body import Body, Known, share, unravel, unrolling
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.folds import Fold, State, across, ended, flat, fold, joined, unflat
 from chainrule.backends.native.level import Level as Machine
 from chainrule.backends.native.stages import Stage, staged

@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.backends.native.body import ELEMENTS, Body, share, unravel
+from chainrule.backends.native.body import Body, share, unravel
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.text import Function, Index, Reg, size_of, vector
 from chainrule.passes.kernels import Level, Load, Rows
 

@@ -11,6 +11,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.backends.native.elements import ELEMENTS
 from chainrule.backends.native.level import Level, host_levels, levels_of
 from chainrule.backends.native.text import Function, Reg, module_text, vector
 
@@ -18,16 +19,6 @@ Array = npt.NDArray[Any]
 Emit = Callable[..., Reg]
 
 LEVELS = host_levels()
-ELEMENTS = {
-    "bool": "i1",
-    "uint8": "i8",
-    "int8": "i8",
-    "int16": "i16",
-    "int32": "i32",
-    "int64": "i64",
-    "float32": "float",
-    "float64": "double",
-}
 _AVX512 = (
     *("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd", "avx", "avx2", "fma", "bmi", "bmi2", "f16c"),
     *("lzcnt", "popcnt", "movbe", "sse3", "ssse3", "sse4.1", "sse4.2"),
