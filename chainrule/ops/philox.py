@@ -29,9 +29,9 @@ Words64 = NDArray[np.uint64]
 Float64 = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-_ROUNDS = 10
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)  # the golden ratio and sqrt(3) - 1, in units of 2^-32
+ROUNDS = 10
+MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+KEY_STEPS = (0x9E3779B9, 0xBB67AE85)  # the golden ratio and sqrt(3) - 1, in units of 2^-32
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 
@@ -40,9 +40,9 @@ _BLOCK_WORDS = 2**16
 
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD  # float64(sqrt(1/2))
 # Taylor series in the square of the argument, highest power first: atanh(s) / s, sin(y) / y and cos(y).
-_ATANH = tuple(1 / (2 * k + 1) for k in range(10, -1, -1))
-_SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(10, -1, -1))
-_COSINE = tuple((-1) ** k / math.factorial(2 * k) for k in range(11, -1, -1))
+ATANH = tuple(1 / (2 * k + 1) for k in range(10, -1, -1))
+SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(10, -1, -1))
+COSINE = tuple((-1) ** k / math.factorial(2 * k) for k in range(11, -1, -1))
 
 
 def philox4x32(counter: Words, key: Words) -> Words:
@@ -163,13 +163,13 @@ def _halves(number: int) -> tuple[int, int]:
 
 def _rounds(c0: Words64, c1: Words64, c2: Words64, c3: Words64, k0: int, k1: int) -> tuple[Words64, ...]:
     """The ten rounds; all lanes hold 32 bits, but c1 and c3 come back with a product's high half still on."""
-    a, b = _MULTIPLIERS
-    for _ in range(_ROUNDS):
+    a, b = MULTIPLIERS
+    for _ in range(ROUNDS):
         p0, p1 = c0 * a, c2 * b
         # c1 and c3 stay whole products: the mask after the xor cuts their high halves too.
         c0, c2 = (p1 >> _HALF ^ c1 ^ np.uint64(k0)) & _LOW, (p0 >> _HALF ^ c3 ^ np.uint64(k1)) & _LOW
         c1, c3 = p1, p0
-        k0, k1 = (k0 + _KEY_STEPS[0]) % 2**32, (k1 + _KEY_STEPS[1]) % 2**32
+        k0, k1 = (k0 + KEY_STEPS[0]) % 2**32, (k1 + KEY_STEPS[1]) % 2**32
     return c0, c1, c2, c3
 
 
@@ -229,12 +229,12 @@ def _log(u: Float64) -> Float64:
     exponent = (encoded - _SQRT_HALF_BITS) >> 52
     mantissa = (encoded - (exponent << 52)).view(np.float64)
     s = (mantissa - 1) / (mantissa + 1)
-    return exponent * math.log(2) + 2 * s * _polynomial(s * s, _ATANH)
+    return exponent * math.log(2) + 2 * s * _polynomial(s * s, ATANH)
 
 
 def _sine_and_cosine(y: Float64) -> tuple[Float64, Float64]:
     square = y * y
-    return y * _polynomial(square, _SINE), _polynomial(square, _COSINE)
+    return y * _polynomial(square, SINE), _polynomial(square, COSINE)
 
 
 def _polynomial(x: Float64, coefficients: Sequence[float]) -> Float64:

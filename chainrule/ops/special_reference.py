@@ -19,24 +19,24 @@ Float = TypeVar("Float", np.float32, np.float64)
 Piece = Callable[[Float64], Float64] | float
 
 _BLOCK = 65_536  # elements at a time: temporaries stay in the L2 cache, the cost of a call does not show
-_MAX_ORDER = 100  # of polygamma: beyond it factorials and powers leave the range of float64
+MAX_ORDER = 100  # of polygamma: beyond it factorials and powers leave the range of float64
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969), 631-637, as in his
 # SPECFUN. Highest power first, here and in every table below.
 # fmt: off
-_ERF_NEAR_ZERO = (
+ERF_NEAR_ZERO = (
     (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
      3.20937758913846947e3),
     (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
 )
-_ERFC_MIDDLE = (
+ERFC_MIDDLE = (
     (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
      2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
      1.23033935479799725e3),
     (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
      3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
 )
-_ERFC_FAR = (
+ERFC_FAR = (
     (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
      1.60837851487422766e-2, 6.58749161529837803e-4),
     (1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2,
@@ -45,19 +45,19 @@ _ERFC_FAR = (
 
 # M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988),
 # 477-484, PPND16.
-_QUANTILE_CENTRE = (
+QUANTILE_CENTRE = (
     (2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
      1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0),
     (5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
      5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0),
 )
-_QUANTILE_TAIL = (
+QUANTILE_TAIL = (
     (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
      3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0, 1.42343711074968357734e0),
     (1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
      6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0),
 )
-_QUANTILE_FAR_TAIL = (
+QUANTILE_FAR_TAIL = (
     (2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
      2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0, 6.65790464350110377720e0),
     (2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
@@ -78,20 +78,20 @@ _ZETA_MINUS_ONE = (
 _ONE_MINUS_GAMMA = 0.42278433509846713939
 
 # Bernoulli's numbers B_2, B_4, ..., B_24 (A&S, table 23.2).
-_BERNOULLI = (
+BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138,
     -236364091 / 2730,
 )
 # fmt: on
 
 # digamma(2 + z) and lgamma(2 + z) / z about z = 0 (A&S 6.1.33 and its derivative); |z| <= 1/2 here.
-_DIGAMMA_AT_TWO = (*reversed([(-1) ** n * zeta for n, zeta in enumerate(_ZETA_MINUS_ONE, 2)]), _ONE_MINUS_GAMMA)
-_LGAMMA_AT_TWO = tuple(a / n for a, n in zip(_DIGAMMA_AT_TWO, range(30, 0, -1), strict=True))
+DIGAMMA_AT_TWO = (*reversed([(-1) ** n * zeta for n, zeta in enumerate(_ZETA_MINUS_ONE, 2)]), _ONE_MINUS_GAMMA)
+LGAMMA_AT_TWO = tuple(a / n for a, n in zip(DIGAMMA_AT_TWO, range(30, 0, -1), strict=True))
 
 # The series that Stirling's formulas end with, in 1 / x^2 (A&S 6.1.40, 6.3.18).
-_STIRLING_LGAMMA = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI[:10], 1))[::-1]
-_STIRLING_DIGAMMA = tuple(b / (2 * k) for k, b in enumerate(_BERNOULLI[:10], 1))[::-1]
-_STIRLING_FROM = 10  # ten terms are below half an ULP from here on
+STIRLING_LGAMMA = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(BERNOULLI[:10], 1))[::-1]
+STIRLING_DIGAMMA = tuple(b / (2 * k) for k, b in enumerate(BERNOULLI[:10], 1))[::-1]
+STIRLING_FROM = 10  # ten terms are below half an ULP from here on
 
 
 def erf(x: NDArray[Float]) -> NDArray[Float]:
@@ -148,8 +148,8 @@ def polygamma(n: int, x: NDArray[Float]) -> NDArray[Float]:
     From n = 1 on, (-1)^(n+1) inf is the value at a pole and at -inf, as in PyTorch for n > 1. PyTorch misses the poles
     -1, -2, ... of n = 1 (6.6e32) and has NaN there at -inf; for n > 1 it has NaN at +inf, where 0 is the limit.
     """
-    if not 0 <= n <= _MAX_ORDER:
-        raise ValueError(f"polygamma: the order n must be from 0 to {_MAX_ORDER}. Received: n = {n}.")
+    if not 0 <= n <= MAX_ORDER:
+        raise ValueError(f"polygamma: the order n must be from 0 to {MAX_ORDER}. Received: n = {n}.")
     return _by_blocks(lambda v: _polygamma(n, v), x) if n else digamma(x)
 
 
@@ -196,7 +196,7 @@ def _erfc(x: Float64) -> Float64:
 
 
 def _erf_near_zero(x: Float64) -> Float64:
-    return x * _rational(x * x, _ERF_NEAR_ZERO)
+    return x * _rational(x * x, ERF_NEAR_ZERO)
 
 
 def _erfc_positive(x: Float64) -> Float64:
@@ -204,12 +204,12 @@ def _erfc_positive(x: Float64) -> Float64:
 
 
 def _erfc_middle(x: Float64) -> Float64:
-    return _exp_minus_square(x) * _rational(x, _ERFC_MIDDLE)
+    return _exp_minus_square(x) * _rational(x, ERFC_MIDDLE)
 
 
 def _erfc_far(x: Float64) -> Float64:
     z = 1 / (x * x)
-    return _exp_minus_square(x) * ((1 / math.sqrt(math.pi) - z * _rational(z, _ERFC_FAR)) / x)
+    return _exp_minus_square(x) * ((1 / math.sqrt(math.pi) - z * _rational(z, ERFC_FAR)) / x)
 
 
 def _exp_minus_square(x: Float64) -> Float64:
@@ -229,13 +229,13 @@ def _erfinv(x: Float64) -> Float64:
 
 
 def _erfinv_centre(x: Float64) -> Float64:
-    return x * _rational(0.180625 - 0.25 * x * x, _QUANTILE_CENTRE) * (0.5 / math.sqrt(2))
+    return x * _rational(0.180625 - 0.25 * x * x, QUANTILE_CENTRE) * (0.5 / math.sqrt(2))
 
 
 def _erfinv_tail(x: Float64) -> Float64:
     r = np.sqrt(-np.log((1 - np.abs(x)) / 2))
     quantile = _piecewise(
-        r, [r <= 5], [lambda v: _rational(v - 1.6, _QUANTILE_TAIL), lambda v: _rational(v - 5, _QUANTILE_FAR_TAIL)]
+        r, [r <= 5], [lambda v: _rational(v - 1.6, QUANTILE_TAIL), lambda v: _rational(v - 5, QUANTILE_FAR_TAIL)]
     )
     return np.copysign(quantile / math.sqrt(2), x)
 
@@ -247,7 +247,7 @@ def _gamma_ranges(x: Float64) -> list[NDArray[np.bool_]]:
         (x < 0) & (x == np.rint(x)),
         (x >= 0) & (x < 0.5),
         (x >= 0.5) & (x < 1.5),
-        (x >= 1.5) & (x < _STIRLING_FROM),
+        (x >= 1.5) & (x < STIRLING_FROM),
     ]
 
 
@@ -264,13 +264,13 @@ def _lgamma(x: Float64) -> Float64:
 
 
 def _lgamma_from_two(z: Float64) -> Float64:
-    return z * _polynomial(z, _LGAMMA_AT_TWO)
+    return z * _polynomial(z, LGAMMA_AT_TWO)
 
 
 def _lgamma_shifted(x: Float64) -> Float64:
     # Downwards: x - k is exact and nothing large cancels.
     product = np.ones_like(x)
-    for _ in range(_STIRLING_FROM - 2):
+    for _ in range(STIRLING_FROM - 2):
         above = x >= 2.5
         x = np.where(above, x - 1, x)
         product = np.where(above, product * x, product)
@@ -278,7 +278,7 @@ def _lgamma_shifted(x: Float64) -> Float64:
 
 
 def _lgamma_stirling(x: Float64) -> Float64:
-    series = _polynomial(1 / (x * x), _STIRLING_LGAMMA) / x
+    series = _polynomial(1 / (x * x), STIRLING_LGAMMA) / x
     result: Float64 = (x - 0.5) * (np.log(x) - 1) + ((math.log(2 * math.pi) - 1) / 2 + series)
     return result
 
@@ -299,8 +299,8 @@ def _digamma(x: Float64) -> Float64:
     pieces: list[Piece] = [
         _digamma_reflected,
         np.nan,
-        lambda v: _polynomial(v, _DIGAMMA_AT_TWO) - 1 / (1 + v) - 1 / v,
-        lambda v: _polynomial(v - 1, _DIGAMMA_AT_TWO) - 1 / v,
+        lambda v: _polynomial(v, DIGAMMA_AT_TWO) - 1 / (1 + v) - 1 / v,
+        lambda v: _polynomial(v - 1, DIGAMMA_AT_TWO) - 1 / v,
         _digamma_shifted,
         _digamma_stirling,
     ]
@@ -309,16 +309,16 @@ def _digamma(x: Float64) -> Float64:
 
 def _digamma_shifted(x: Float64) -> Float64:
     total = np.zeros_like(x)
-    for _ in range(_STIRLING_FROM - 2):
+    for _ in range(STIRLING_FROM - 2):
         above = x >= 2.5
         x = np.where(above, x - 1, x)
         total = np.where(above, total + 1 / x, total)
-    return _polynomial(x - 2, _DIGAMMA_AT_TWO) + total
+    return _polynomial(x - 2, DIGAMMA_AT_TWO) + total
 
 
 def _digamma_stirling(x: Float64) -> Float64:
     z = 1 / (x * x)
-    return np.log(x) - (0.5 / x + z * _polynomial(z, _STIRLING_DIGAMMA))
+    return np.log(x) - (0.5 / x + z * _polynomial(z, STIRLING_DIGAMMA))
 
 
 def _digamma_reflected(x: Float64) -> Float64:
@@ -350,7 +350,7 @@ def _polygamma_sum(n: int, x: Float64) -> Float64:
 def _polygamma_asymptotic(n: int, x: Float64) -> Float64:
     """|polygamma| for x >= n + 12: (n-1)! / x^n (1 + n / 2x + sum of B_2k (2k+n-1)! / ((2k)! (n-1)!) / x^2k)."""
     lead = math.factorial(n - 1)
-    series = [b * math.comb(2 * k + n - 1, 2 * k) for k, b in enumerate(_BERNOULLI, 1)]
+    series = [b * math.comb(2 * k + n - 1, 2 * k) for k, b in enumerate(BERNOULLI, 1)]
     z = 1 / (x * x)
     # Half the power at a time: the factorial keeps the product from underflow.
     power = lead / x ** (n // 2) / x ** (n - n // 2)
@@ -361,13 +361,13 @@ def _polygamma_reflected(n: int, x: Float64) -> Float64:
     sine, cosine = _sine_and_cosine_pi(x)
     cotangent = cosine / sine
     square = cotangent * cotangent
-    derivative = math.pi ** (n + 1) * _polynomial(square, _cotangent_derivative(n))
+    derivative = math.pi ** (n + 1) * _polynomial(square, cotangent_derivative(n))
     if n % 2:
         return -_polygamma(n, 1 - x) - derivative
     return _polygamma(n, 1 - x) - cotangent * derivative
 
 
-def _cotangent_derivative(n: int) -> list[float]:
+def cotangent_derivative(n: int) -> list[float]:
     """The n-th derivative of c = cot as a polynomial in c^2, times c if n is even; highest power first."""
     powers = [0, 1]  # of c, lowest first; c' = -(1 + c^2)
     for _ in range(n):

@@ -83,14 +83,14 @@ def _rounds(stream: Stream, block: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
     c0, c1 = block & _LOW, block >> 32
     c2, c3 = _spread(draw & _LOW, block), _spread(draw >> 32, block)
     k0, k1 = seed & _LOW, seed >> 32
-    a, b = map(int, philox._MULTIPLIERS)
-    for _ in range(philox._ROUNDS):
+    a, b = map(int, philox.MULTIPLIERS)
+    for _ in range(philox.ROUNDS):
         p0, p1 = c0 * a, c2 * b
         # c1 and c3 stay whole products: the mask after the xor cuts their high halves too.
         c0 = ((p1 >> 32) ^ c1 ^ _spread(k0, block)) & _LOW
         c2 = ((p0 >> 32) ^ c3 ^ _spread(k1, block)) & _LOW
         c1, c3 = p1, p0
-        k0, k1 = (k0 + philox._KEY_STEPS[0]) & _LOW, (k1 + philox._KEY_STEPS[1]) & _LOW
+        k0, k1 = (k0 + philox.KEY_STEPS[0]) & _LOW, (k1 + philox.KEY_STEPS[1]) & _LOW
     return c0, c1, c2, c3
 
 
@@ -222,11 +222,11 @@ def _box_muller(u: Lanes, t: Lanes) -> tuple[Lanes, Lanes]:
     """The two normal numbers of each pair."""
     exponent, mantissa = split(u.bits())
     s = (mantissa - 1.0) / (mantissa + 1.0)
-    log = exponent * math.log(2) + (s * 2.0) * _horner(s * s, philox._ATANH)
+    log = exponent * math.log(2) + (s * 2.0) * _horner(s * s, philox.ATANH)
     radius = (log * -2.0).intrinsic("sqrt")
     y = t * math.pi
     square = y * y
-    sine, cosine = y * _horner(square, philox._SINE), _horner(square, philox._COSINE)
+    sine, cosine = y * _horner(square, philox.SINE), _horner(square, philox.COSINE)
     return radius * (cosine * cosine - sine * sine), radius * ((sine * cosine) * 2.0)
 
 

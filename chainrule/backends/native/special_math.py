@@ -25,12 +25,12 @@ def _erfc_positive(x: Lanes) -> Lanes:
     cut = (x * 16.0).trunc() * 0.0625  # its square is exact: that of x would cost x^2 ULP in the exponential
     power = exp(-(cut * cut)) * exp(-((x - cut) * (x + cut)))
     inverse = 1.0 / (x * x)
-    far = (1 / math.sqrt(math.pi) - inverse * rational(inverse, tables._ERFC_FAR)) / x
-    return power * where(x > 4.0, far, rational(x, tables._ERFC_MIDDLE))
+    far = (1 / math.sqrt(math.pi) - inverse * rational(inverse, tables.ERFC_FAR)) / x
+    return power * where(x > 4.0, far, rational(x, tables.ERFC_MIDDLE))
 
 
 def _erf_near_zero(x: Lanes) -> Lanes:
-    return x * rational(x * x, tables._ERF_NEAR_ZERO)
+    return x * rational(x * x, tables.ERF_NEAR_ZERO)
 
 
 def erf(x: Lanes) -> Lanes:
@@ -51,9 +51,9 @@ def erfc(x: Lanes) -> Lanes:
 def erfinv(x: Lanes) -> Lanes:
     """The inverse of erf."""
     magnitude = x.abs()
-    centre = x * rational(0.180625 - 0.25 * x * x, tables._QUANTILE_CENTRE) * (0.5 / math.sqrt(2))
+    centre = x * rational(0.180625 - 0.25 * x * x, tables.QUANTILE_CENTRE) * (0.5 / math.sqrt(2))
     r = (-log((1.0 - magnitude) * 0.5)).intrinsic("sqrt")
-    quantile = where(r > 5.0, rational(r - 5.0, tables._QUANTILE_FAR_TAIL), rational(r - 1.6, tables._QUANTILE_TAIL))
+    quantile = where(r > 5.0, rational(r - 5.0, tables.QUANTILE_FAR_TAIL), rational(r - 1.6, tables.QUANTILE_TAIL))
     result = where(magnitude > 0.85, (quantile / math.sqrt(2)).signed_as(x), centre)
     edge = where(magnitude.equals(1.0), x.like(math.inf).signed_as(x), math.nan)
     return where(magnitude < 1.0, result, edge)
@@ -61,7 +61,7 @@ def erfinv(x: Lanes) -> Lanes:
 
 # The gamma function ---------------------------------------------------------------------------------------------------
 
-_FAR = float(tables._STIRLING_FROM)
+_FAR = float(tables.STIRLING_FROM)
 
 
 def _reflected(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
@@ -73,7 +73,7 @@ def _reflected(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
 def _stepped(x: Lanes, step: Callable[[Lanes, Lanes], Lanes], start: float) -> tuple[Lanes, Lanes]:
     """Down to [1.5, 2.5) by ones: (where that ends, what `step(total, x)` made of `start` on the way)."""
     total = x.like(start)
-    for _ in range(tables._STIRLING_FROM - 2):
+    for _ in range(tables.STIRLING_FROM - 2):
         above = x >= 2.5
         x = where(above, x - 1.0, x)
         total = where(above, step(total, x), total)
@@ -92,8 +92,8 @@ def lgamma(x: Lanes) -> Lanes:
     z = _from_two(y.at_most(_FAR), stepped)
     far, small = y >= _FAR, y < 1.5
     logarithm = log(where(far, y, where(y < 0.5, y * (y + 1.0), where(small, y, product))))
-    near = z * polynomial(z, tables._LGAMMA_AT_TWO) + where(small, -logarithm, logarithm)
-    series = polynomial(1.0 / (y * y), tables._STIRLING_LGAMMA) / y
+    near = z * polynomial(z, tables.LGAMMA_AT_TWO) + where(small, -logarithm, logarithm)
+    series = polynomial(1.0 / (y * y), tables.STIRLING_LGAMMA) / y
     stirling = (y - 0.5) * (logarithm - 1.0) + (series + (math.log(2 * math.pi) - 1) / 2)
     result = where(far, stirling, near)
     sine, _ = half_turns(x)
@@ -108,9 +108,9 @@ def digamma(x: Lanes) -> Lanes:
     z = _from_two(y.at_most(_FAR), stepped)
     inverse = 1.0 / y
     total = where(y < 1.5, where(y < 0.5, -(1.0 / (y + 1.0)), 0.0) - inverse, total)
-    near = polynomial(z, tables._DIGAMMA_AT_TWO) + total
+    near = polynomial(z, tables.DIGAMMA_AT_TWO) + total
     square = inverse * inverse
-    stirling = log(y) - (inverse * 0.5 + square * polynomial(square, tables._STIRLING_DIGAMMA))
+    stirling = log(y) - (inverse * 0.5 + square * polynomial(square, tables.STIRLING_DIGAMMA))
     result = where(y >= _FAR, stirling, near)
     sine, cosine = half_turns(x)
     result = where(negative, result - cosine / sine * math.pi, result)
@@ -119,8 +119,8 @@ def digamma(x: Lanes) -> Lanes:
 
 def polygamma(x: Lanes, n: int) -> Lanes:
     """The n-th derivative of digamma, n >= 1."""
-    if n > tables._MAX_ORDER:
-        raise ValueError(f"polygamma: the order n must be from 0 to {tables._MAX_ORDER}. Received: n = {n}.")
+    if n > tables.MAX_ORDER:
+        raise ValueError(f"polygamma: the order n must be from 0 to {tables.MAX_ORDER}. Received: n = {n}.")
     negative, _, y = _reflected(x)
     sign = 1.0 if n % 2 else -1.0
     steps = n + 12
@@ -128,7 +128,7 @@ def polygamma(x: Lanes, n: int) -> Lanes:
     result = _polygamma_far(where(near, y + float(steps), y), n) + _polygamma_steps(where(near, y, 1e300), n, steps)
     sine, cosine = half_turns(x)
     cotangent = cosine / sine
-    slope = polynomial(cotangent * cotangent, tables._cotangent_derivative(n)) * math.pi ** (n + 1)
+    slope = polynomial(cotangent * cotangent, tables.cotangent_derivative(n)) * math.pi ** (n + 1)
     reflected = -sign * (sign * result) - (slope if n % 2 else cotangent * slope)
     result = where(negative, reflected, result * sign)
     return where((x <= 0.0) & x.rounded().equals(x), sign * math.inf, result)
@@ -137,7 +137,7 @@ def polygamma(x: Lanes, n: int) -> Lanes:
 def _polygamma_far(x: Lanes, n: int) -> Lanes:
     """|polygamma| for x >= n + 12."""
     lead = float(math.factorial(n - 1))
-    series = [b * math.comb(2 * k + n - 1, 2 * k) for k, b in enumerate(tables._BERNOULLI, 1)]
+    series = [b * math.comb(2 * k + n - 1, 2 * k) for k, b in enumerate(tables.BERNOULLI, 1)]
     inverse = 1.0 / (x * x)
     power = lead / _whole_power(x, n // 2) / _whole_power(x, n - n // 2)
     return power * ((n / 2 / x + inverse * polynomial(inverse, series[::-1])) + 1.0)
