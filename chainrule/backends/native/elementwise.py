@@ -4,7 +4,8 @@
 
 `operands` are vectors (or scalars) of one lane count, `dtype` is the result's element type; bools are i1. A row means
 what the primitive's `reference` means, for every element type that the reference takes. Primitives that are not here
-have an `expand`. An integer to a negative power, for which the reference raises, is 0.
+have an `expand`. gelu is one of them on purpose: expanded, its derivative shares its erf, or tanh. An integer to a
+negative power, for which the reference raises, is 0.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from chainrule.backends.native import division, double_math, float_math, special_math, vector_math
+from chainrule.backends.native import division, special_math, vector_math
 from chainrule.backends.native.casts import cast
 from chainrule.backends.native.formulas import Lanes, where
 from chainrule.backends.native.power import power
@@ -154,17 +155,6 @@ def _logical(name: str) -> Row:
 # Composites -----------------------------------------------------------------------------------------------------------
 
 
-def _gelu(x: Lanes, *, approximate: str) -> Lanes:
-    if x.element == "float":
-        return float_math.gelu_tanh(x) if approximate == "tanh" else float_math.gelu(x)
-    if approximate == "tanh":
-        slope = 2 * math.sqrt(2 / math.pi)
-        below = double_math.sigmoid((x + x * x * x * 0.044715) * slope)
-    else:
-        below = special_math.erfc(x * -math.sqrt(0.5)) * 0.5
-    return below * where(below.equals(0), 0, x)
-
-
 def _logaddexp2(a: Lanes, b: Lanes) -> Lanes:
     small = vector_math.FORMULAS["exp2"](-(a - b).abs())
     larger = where(a > b, a, b)
@@ -204,7 +194,6 @@ ROWS: dict[str, Row] = {
     "atan2": _plain(vector_math.arctangent),
     "logaddexp2": _plain(_logaddexp2),
     "polygamma": _plain(_polygamma),
-    "gelu": _plain(_gelu),
     "abs": _typed(_abs),
     "sign": _typed(_sign),
     "floor": _rounding("floor"),

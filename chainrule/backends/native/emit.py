@@ -19,11 +19,9 @@ from chainrule.passes.views import MOVEMENT
 
 def has_row(name: str) -> bool:
     """Whether a primitive becomes machine code as it is; another is expanded first."""
-    return (name in _HANDLED or name in ROWS or name in WHOLE) and name not in _SHARED
+    return name in _HANDLED or name in ROWS or name in WHOLE
 
 
-# Expanded though they have a row: their derivatives need the same erf, or tanh.
-_SHARED = frozenset({"gelu"})
 _HANDLED = frozenset({"input", "matmul", "index_select", "alias"}) | MOVEMENT | CONSTANT | REDUCTION | RANDOM
 
 

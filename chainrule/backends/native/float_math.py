@@ -25,14 +25,6 @@ _LOG_ERFC = (
     *(-1.335201e-05, 0.00016970473, -0.00091294217, 0.0024049412, -0.00023135323, -0.027632043, 0.14827706, 0.9184476),
     1.627907,
 )
-# 2^r on |r| <= 1/2, relative error 1.9e-9
-_EXP2 = (0.00015345727, 0.0013400064, 0.00961849, 0.055503283, 0.24022646, 0.6931472, 1.0)
-# -log2(Phi(-x)) on 0 <= x <= 5.5, to an error of 3e-8 in Phi; it goes on growing beyond
-_LOG_TAIL = (
-    *(1.9397112e-06, -2.923523e-05, 0.00014130058, 0.00023580328, -0.007177793, 0.05256324, 0.45919082, 1.1511066),
-    1.0,
-)
-_GELU_ZERO = 10.41  # where the logarithm is -127, whose power of two has the bits of 0
 _ERF_ONE = 3.93  # erf rounds to 1 from here on
 
 
@@ -71,12 +63,6 @@ def exp(x: Lanes) -> Lanes:
     bits, r = _reduced(x.at_most(89.0).at_least(-104.0), 254)
     half, rest = _powers(bits)
     return _exp_of_reduced(r) * half * rest
-
-
-def exp_normal(x: Lanes) -> Lanes:
-    """e^x where it is a normal number, -87.3 <= x <= 88: for formulas that bound their argument."""
-    bits, r = _reduced(x, 127)
-    return _exp_of_reduced(r) * (bits << 23).floats()
 
 
 def exp2(x: Lanes) -> Lanes:
@@ -121,28 +107,6 @@ def erf(x: Lanes) -> Lanes:
     r = (shifted - shift) - exponent
     power = (-(shifted.bits() << 23)).floats()
     return fma(-(r * split_polynomial(r, r * r, _EXP2M1)), power, 1.0 - power).signed_as(x)
-
-
-def gelu(x: Lanes) -> Lanes:
-    """x Phi(x), with Phi(-|x|) = 2^-L and Phi(|x|) = 1 - 2^-L; 0 from -10.41 down.
-
-    Of the error, 1e-7 is relative to max(1, |x|); towards -inf the result loses less than 1 + erf(x / sqrt(2)) would.
-    """
-    magnitude = x.abs().at_most(_GELU_ZERO)
-    exponent = split_polynomial(magnitude, magnitude * magnitude, _LOG_TAIL)
-    shift = 1.5 * 2.0**23 - 127
-    shifted = exponent + shift
-    r = (shifted - shift) - exponent
-    tail = split_polynomial(r, r * r, _EXP2) * (-(shifted.bits() << 23)).floats()
-    return x.at_least(-1e30) * where(x.bits() < 0, tail, 1.0 - tail)
-
-
-def gelu_tanh(x: Lanes) -> Lanes:
-    """x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3); at -inf 0."""
-    slope = -2 * math.sqrt(2 / math.pi)
-    x = x.at_least(-30.0)  # far below, the exponential becomes infinite and the result 0
-    exponent = x * fma(x * x, slope * 0.044715, slope)
-    return x / (exp_normal(exponent.at_most(89.0).at_least(-87.0)) + 1.0)
 
 
 # Logarithms -----------------------------------------------------------------------------------------------------------
