@@ -175,6 +175,19 @@ out:
   ret void
 }
 
+; Counts an arrival at a barrier; the last one wakes those who sleep there. Whether it was the last.
+define internal i1 @arrive(i64 %goal) #0 {
+  %ahead = atomicrmw add ptr @control, i64 1 seq_cst
+  %arrived = add i64 %ahead, 1
+  %last = icmp eq i64 %arrived, %goal
+  br i1 %last, label %wake, label %out
+wake:
+  call void @wake_sleepers(ptr @control)
+  br label %out
+out:
+  ret i1 %last
+}
+
 ; Runs a program as one of some threads. Returns the arrivals that its barriers have made, on top of those before.
 define internal i64 @walk(ptr %program, ptr %table, ptr %scratch, i64 %thread, i64 %threads, i64 %before) #0 {
 entry:
@@ -215,13 +228,8 @@ barrier:
   br i1 %alone, label %advance, label %meet
 meet:
   %met = add i64 %goal, %threads
-  %ahead = atomicrmw add ptr @control, i64 1 seq_cst
-  %arrived = add i64 %ahead, 1
-  %last = icmp eq i64 %arrived, %met
-  br i1 %last, label %release, label %wait
-release:
-  call void @wake_sleepers(ptr @control)
-  br label %advance
+  %last = call i1 @arrive(i64 %met)
+  br i1 %last, label %advance, label %wait
 wait:
   call void @await(ptr @control, i64 %met)
   br label %advance
@@ -259,7 +267,7 @@ leave:
   ret i64 %judged_goal
 
 advance:
-  %passed = phi i64 [ %goal, %part ], [ %goal, %owned ], [ %goal, %whole ], [ %goal, %barrier ], [ %met, %release ],
+  %passed = phi i64 [ %goal, %part ], [ %goal, %owned ], [ %goal, %whole ], [ %goal, %barrier ], [ %met, %meet ],
                     [ %met, %wait ], [ %judged_goal, %judge ]
   %further = getelementptr i64, ptr %step, i64 4
   br label %next
@@ -301,7 +309,7 @@ begin:
   %before_place = getelementptr i64, ptr %line, i64 5
   br label %next
 next:
-  %done = phi i64 [ 0, %begin ], [ %number, %run ], [ %number, %wake ]
+  %done = phi i64 [ 0, %begin ], [ %number, %run ]
   %goal = add i64 %done, 1
   call void @await(ptr %line, i64 %goal)
   %number = load atomic i64, ptr %line acquire, align 8
@@ -313,12 +321,7 @@ run:
   %before = load i64, ptr %before_place
   %ended = call i64 @take_part(ptr %descriptor, i64 %thread, i64 %threads, i64 %before)
   %all = add i64 %ended, %threads
-  %ahead = atomicrmw add ptr @control, i64 1 seq_cst
-  %arrived = add i64 %ahead, 1
-  %last = icmp eq i64 %arrived, %all
-  br i1 %last, label %wake, label %next
-wake:
-  call void @wake_sleepers(ptr @control)
+  %last = call i1 @arrive(i64 %all)
   br label %next
 out:
   ret void
@@ -408,7 +411,7 @@ together:
   call void @call_workers(ptr %descriptor, i64 %threads, i64 %before)
   %goal = call i64 @take_part(ptr %descriptor, i64 0, i64 %threads, i64 %before)
   %all = add i64 %goal, %threads
-  %arrived = atomicrmw add ptr @control, i64 1 seq_cst
+  %last = call i1 @arrive(i64 %all)
   call void @await(ptr @control, i64 %all)
   %sleeps_after = load atomic i64, ptr %sleeps_place monotonic, align 8
   %sleeps = sub i64 %sleeps_after, %sleeps_before
