@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import math
 
+from chainrule.backends.native.exponents import LN2, LOG2_E, powers, reduced, with_poles
 from chainrule.backends.native.formulas import Lanes, fma, polynomial, where
 
-LOG2_E = 1 / math.log(2)
-# ln 2 in two parts; an exponent times the first is exact.
-LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
-LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 HALF_PI = (math.pi / 2, 6.123233995736766e-17)  # pi / 2 and what that constant lacks
 
 # (exp(r) - 1 - r) / r^2 on |r| <= ln(2) / 2, relative error 2e-17 of expm1
@@ -43,28 +40,14 @@ _ASIN = (
 # Exponentials ---------------------------------------------------------------------------------------------------------
 
 
-def _reduced(x: Lanes, bias: int) -> tuple[Lanes, Lanes]:
-    """(bits whose low ones hold n + bias, r) with x = n ln 2 + r, |r| <= ln(2) / 2."""
-    shift = 1.5 * 2.0**52 + bias  # adding it leaves the rounded integer in the low bits of the mantissa
-    shifted = fma(x, LOG2_E, shift)
-    n = shifted - shift
-    return shifted.bits(), fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
-
-
-def _powers(bits: Lanes) -> tuple[Lanes, Lanes]:
-    """Two powers of two whose product is 2^n, for bits that hold n + 2046: 2^n itself may be denormal or infinite."""
-    half = (bits << 51) & -(1 << 52)
-    return half.floats(), ((bits << 52) - half).floats()
-
-
 def _expm1_of_reduced(r: Lanes) -> Lanes:
     return fma(r * r, polynomial(r, _EXP), r)
 
 
 def exp(x: Lanes, low: Lanes | None = None) -> Lanes:
     """e^x, or e^(x + low) for a correction `low` below the last place of x."""
-    bits, r = _reduced(x.at_most(710.0).at_least(-746.0), 2046)
-    half, rest = _powers(bits)
+    bits, r = reduced(x.at_most(710.0).at_least(-746.0), 2046)
+    half, rest = powers(bits)
     if low is not None:
         r = r + low
     return (_expm1_of_reduced(r) + 1.0) * half * rest
@@ -75,15 +58,15 @@ def exp2(x: Lanes) -> Lanes:
     x = x.at_most(1025.0).at_least(-1076.0)
     shift = 1.5 * 2.0**52 + 2046
     shifted = x + shift
-    half, rest = _powers(shifted.bits())
+    half, rest = powers(shifted.bits())
     r = x - (shifted - shift)
     return (_expm1_of_reduced(r * math.log(2)) + 1.0) * half * rest
 
 
 def expm1(x: Lanes) -> Lanes:
     """e^x - 1 = (2^h q + (2^h - 2^-k)) 2^k with n = h + k and q = e^r - 1, without cancellation."""
-    bits, r = _reduced(x.at_most(710.0).at_least(-40.0), 2046)
-    half, rest = _powers(bits)
+    bits, r = reduced(x.at_most(710.0).at_least(-40.0), 2046)
+    half, rest = powers(bits)
     inverse = ((2046 << 52) - rest.bits()).floats()
     return (fma(_expm1_of_reduced(r), half, half - inverse) * rest).signed_as(x)  # -0 stays
 
@@ -138,17 +121,12 @@ def parts(x: Lanes) -> tuple[Lanes, Lanes]:
 
 def _log_of_parts(exponent: Lanes, f: Lanes) -> Lanes:
     """exponent ln 2 + log(1 + f) = ... + f - (f^2 / 2 - s (f^2 / 2 + R(s^2))), s = f / (2 + f)."""
+    high, low = LN2["double"]
     s = f / (f + 2.0)
     square = s * s
     half = f * f * 0.5
-    tail = s * (half + square * polynomial(square, _LOG)) + exponent * LN2_LOW
-    return exponent * LN2_HIGH - ((half - tail) - f)
-
-
-def with_poles(result: Lanes, x: Lanes, pole: float) -> Lanes:
-    """-inf at the pole, NaN below it; +inf and NaN as they are."""
-    result = where(x > pole, result, where(x.equals(pole), x.like(-math.inf), math.nan))
-    return where(x < math.inf, result, x)
+    tail = s * (half + square * polynomial(square, _LOG)) + exponent * low
+    return exponent * high - ((half - tail) - f)
 
 
 def log(x: Lanes) -> Lanes:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import math
 
+from chainrule.backends.native.exponents import LN2, powers, reduced, with_poles
 from chainrule.backends.native.formulas import Lanes, fma, split_polynomial, where
-
-LOG2_E = 1 / math.log(2)
-# ln 2 in two parts; an exponent times the first is exact, so levels without FMA lose nothing.
-LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
 
 # (exp(r) - 1 - r) / r^2 on |r| <= ln(2) / 2, relative error 7e-9 of exp and 1.6e-8 of expm1
 _EXP = (0.0013946091, 0.008366407, 0.041666288, 0.16666545, 0.5)
@@ -26,20 +23,6 @@ _LOG_ERFC = (
     1.627907,
 )
 _ERF_ONE = 3.93  # erf rounds to 1 from here on
-
-
-def _reduced(x: Lanes, bias: int) -> tuple[Lanes, Lanes]:
-    """(bits whose low ones hold n + bias, r) with x = n ln 2 + r, |r| <= ln(2) / 2."""
-    shift = 1.5 * 2.0**23 + bias  # adding it leaves the rounded integer in the low bits of the mantissa
-    shifted = fma(x, LOG2_E, shift)
-    n = shifted - shift
-    return shifted.bits(), fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
-
-
-def _powers(bits: Lanes) -> tuple[Lanes, Lanes]:
-    """Two powers of two whose product is 2^n, for bits that hold n + 254: 2^n itself may be denormal or infinite."""
-    half = (bits << 22) & -(1 << 23)
-    return half.floats(), ((bits << 23) - half).floats()
 
 
 def _exp_tail(r: Lanes, square: Lanes) -> Lanes:
@@ -60,8 +43,8 @@ def _expm1_of_reduced(r: Lanes) -> Lanes:
 
 def exp(x: Lanes) -> Lanes:
     """e^x. At -104 the result is 0 and at 89 infinite, through the product with the second power."""
-    bits, r = _reduced(x.at_most(89.0).at_least(-104.0), 254)
-    half, rest = _powers(bits)
+    bits, r = reduced(x.at_most(89.0).at_least(-104.0), 254)
+    half, rest = powers(bits)
     return _exp_of_reduced(r) * half * rest
 
 
@@ -70,14 +53,14 @@ def exp2(x: Lanes) -> Lanes:
     x = x.at_most(129.0).at_least(-151.0)
     shift = 1.5 * 2.0**23 + 254
     shifted = x + shift
-    half, rest = _powers(shifted.bits())
+    half, rest = powers(shifted.bits())
     return _exp_of_reduced((x - (shifted - shift)) * math.log(2)) * half * rest
 
 
 def expm1(x: Lanes) -> Lanes:
     """e^x - 1 = (2^h q + (2^h - 2^-k)) 2^k with n = h + k and q = e^r - 1, without cancellation."""
-    bits, r = _reduced(x.at_most(89.0).at_least(-18.0), 254)
-    half, rest = _powers(bits)
+    bits, r = reduced(x.at_most(89.0).at_least(-18.0), 254)
+    half, rest = powers(bits)
     inverse = ((254 << 23) - rest.bits()).floats()
     result = fma(_expm1_of_reduced(r), half, half - inverse) * rest
     return result.signed_as(x)  # -0 stays
@@ -86,7 +69,7 @@ def expm1(x: Lanes) -> Lanes:
 def tanh(x: Lanes) -> Lanes:
     """t / (t + 2) with t = e^2|x| - 1; 1 from 9.02 on."""
     magnitude = x.abs().at_most(9.02)
-    bits, r = _reduced(magnitude + magnitude, 127)
+    bits, r = reduced(magnitude + magnitude, 127)
     power = (bits << 23).floats()
     t = fma(_expm1_of_reduced(r), power, power - 1.0)
     return (t / (t + 2.0)).signed_as(x)
@@ -116,21 +99,16 @@ _SQRT_HALF = 0x3F3504F3  # the bits of sqrt(1/2)
 
 def _log_of_parts(exponent: Lanes, f: Lanes) -> Lanes:
     """exponent ln 2 + log(1 + f)."""
+    high, low = LN2["float"]
     square = f * f
-    tail = fma(exponent, LN2_LOW, (f * square) * split_polynomial(f, square, _LOG))
-    return fma(exponent, LN2_HIGH, fma(square, -0.5, tail) + f)
+    tail = fma(exponent, low, (f * square) * split_polynomial(f, square, _LOG))
+    return fma(exponent, high, fma(square, -0.5, tail) + f)
 
 
 def _split(bits: Lanes) -> tuple[Lanes, Lanes]:
     """(e, m) of a positive normal number m 2^e, sqrt(1/2) <= m < sqrt(2), from its bits."""
     exponent = (bits - _SQRT_HALF).binary("ashr", 23)
     return exponent, (bits - (exponent << 23)).floats()
-
-
-def _with_poles(result: Lanes, x: Lanes, pole: float) -> Lanes:
-    """-inf at the pole, NaN below it; +inf and NaN as they are."""
-    result = where(x > pole, result, where(x.equals(pole), x.like(-math.inf), math.nan))
-    return where(x < math.inf, result, x)
 
 
 def _parts(x: Lanes) -> tuple[Lanes, Lanes]:
@@ -142,7 +120,7 @@ def _parts(x: Lanes) -> tuple[Lanes, Lanes]:
 
 def log(x: Lanes) -> Lanes:
     """The natural logarithm."""
-    return _with_poles(_log_of_parts(*_parts(x)), x, 0.0)
+    return with_poles(_log_of_parts(*_parts(x)), x, 0.0)
 
 
 def log1p(x: Lanes) -> Lanes:
@@ -153,4 +131,4 @@ def log1p(x: Lanes) -> Lanes:
     few = where(exponent > 60, 60, exponent)  # nothing is lost there, and the power must not overflow
     f = fma(lost, ((127 - few) << 23).floats(), mantissa - 1.0)
     result = _log_of_parts(exponent.converted("sitofp", "float"), f)
-    return _with_poles(result, x, -1.0).signed_as(x)  # -0 stays
+    return with_poles(result, x, -1.0).signed_as(x)  # -0 stays

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from chainrule.backends.native import double_math
+from chainrule.backends.native.exponents import LN2
 from chainrule.backends.native.formulas import Lanes, fma, polynomial, where
 
 # (log((1 + s) / (1 - s)) - 2 s - 2/3 s^3) / s^5 in s^2, |s| <= 0.1716, error 1e-22 of the logarithm (Remez)
@@ -49,6 +50,7 @@ def _magnitude(x: Lanes, y: Lanes) -> Lanes:
 
 def _log(x: Lanes) -> Pair:
     """log(x) of a finite x > 0 to about 2^-65 of itself."""
+    ln2, ln2_low = LN2["double"]
     exponent, f = double_math.parts(x)
     s, s_low = _quotient(f)
     z, z_low = exact_product(s, s)
@@ -58,9 +60,9 @@ def _log(x: Lanes) -> Pair:
     third, third_low = exact_product(cube, cube.like(_TWO_THIRDS[0]))
     third_low = third_low + (cube * _TWO_THIRDS[1] + cube_low * _TWO_THIRDS[0])
     tail = (cube * z) * polynomial(z, _TAIL)
-    total, lost = _exact_sum(exponent * double_math.LN2_HIGH, s + s)
+    total, lost = _exact_sum(exponent * ln2, s + s)
     total, lost_too = _exact_sum(total, third)
-    low = (lost + lost_too) + ((s_low + s_low) + third_low) + (tail + exponent * double_math.LN2_LOW)
+    low = (lost + lost_too) + ((s_low + s_low) + third_low) + (tail + exponent * ln2_low)
     return _exact_sum(total, low)
 
 
