@@ -1,70 +1,21 @@
-"""Compiles functions of vectors with llvmlite alone and runs them over arrays: to test what kernels are made of."""
+"""Compiles functions of vectors and runs them over arrays: to test what kernels are made of."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
 from chainrule.backends.native.elements import ELEMENTS
-from chainrule.backends.native.level import Level, host_levels, levels_of
+from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Reg, module_text, vector
+from tests.backends.native.machine_code import library
 
 Array = npt.NDArray[Any]
 Emit = Callable[..., Reg]
-
-LEVELS = host_levels()
-_AVX512 = (
-    *("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd", "avx", "avx2", "fma", "bmi", "bmi2", "f16c"),
-    *("lzcnt", "popcnt", "movbe", "sse3", "ssse3", "sse4.1", "sse4.2"),
-)
-# Levels of other machines, to see that the text compiles for them.
-OTHER_LEVELS = (
-    levels_of("x86_64-unknown-linux-gnu", dict.fromkeys(_AVX512, True), "skylake-avx512")[0],
-    levels_of("aarch64-unknown-linux-gnu", {}, "generic")[0],
-)
-
-
-@functools.cache
-def _machine(level: Level) -> llvm.TargetMachine:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    target = llvm.Target.from_triple(level.triple)
-    machine = target.create_target_machine(cpu=level.cpu, features=level.features, opt=2, reloc="pic", jit=True)
-    return machine
-
-
-def object_code(text: str, level: Level) -> bytes:
-    """The module's object code; raises where LLVM finds it invalid."""
-    module = llvm.parse_assembly(text)
-    module.verify()
-    return bytes(_machine(level).emit_object(module))
-
-
-def assembly(text: str, level: Level) -> str:
-    """The module's assembly text."""
-    return str(_machine(level).emit_assembly(llvm.parse_assembly(text)))
-
-
-class Compiled:
-    """Machine code that lives as long as this object."""
-
-    def __init__(self, text: str, level: Level, name: str, pointers: int) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        target = llvm.Target.from_triple(level.triple)
-        machine = target.create_target_machine(cpu=level.cpu, features=level.features, opt=1)
-        module = llvm.parse_assembly(text)
-        module.verify()
-        self.engine = llvm.create_mcjit_compiler(module, machine)
-        self.engine.finalize_object()
-        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * pointers, ctypes.c_int64)
-        self.call = kind(self.engine.get_function_address(name))
 
 
 def over_arrays(
@@ -95,8 +46,9 @@ def run(emit: Emit, level: Level, arrays: Sequence[Array], result: npt.DTypeLike
     output = np.empty(padded, result)
     elements = [ELEMENTS[array.dtype.name] for array in inputs]
     text = over_arrays(emit, level, elements, ELEMENTS[output.dtype.name], lanes)
-    made = Compiled(text, level, "kernel", len(inputs) + 1)
-    made.call(output.ctypes.data, *(array.ctypes.data for array in inputs), padded)
+    made = library(text, level)
+    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (len(inputs) + 1), ctypes.c_int64)
+    signature(made.address("kernel"))(output.ctypes.data, *(array.ctypes.data for array in inputs), padded)
     return output[:size]
 
 

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from chainrule.backends.native.body import Row
 from chainrule.backends.native.columns import emit_columns
 from chainrule.backends.native.contraction import emit_product
-from chainrule.backends.native.level import Level, levels_of
+from chainrule.backends.native.level import Level
 from chainrule.backends.native.product_epilogue import BodyEpilogue
 from chainrule.backends.native.rows import emit_rows
 from chainrule.backends.native.text import Function, module_text
 from chainrule.ir.types import Array
 from chainrule.passes.kernels import Columns, Product, Rows
 from tests.backends.native.interpret import OutOfRange, interpret
+from tests.backends.native.machine_code import library, object_code
 
-# fmt: off
-_SKYLAKE = dict.fromkeys((
-    "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd", "avx", "avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt",
-    "popcnt", "movbe", "sse3", "ssse3", "sse4.1", "sse4.2",
-), True)
-# fmt: on
-FOREIGN = (  # levels that may not run here, but must compile
-    levels_of("x86_64-unknown-linux-gnu", _SKYLAKE, "skylake-avx512")[0],
-    levels_of("aarch64-unknown-linux-gnu", {}, "generic")[0],
-)
 Arithmetic = Rows | Columns | Product
 _SIGNATURE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2)
 _GUARD = 64  # elements in front of and behind each operand
-
-
-@functools.cache
-def _targets() -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-
-
-def machine(level: Level, jit: bool) -> Any:
-    """A compiler for a level."""
-    _targets()
-    target = llvm.Target.from_triple(level.triple)
-    return target.create_target_machine(cpu=level.cpu, features=level.features, opt=2, jit=jit)
 
 
 def emit(name: str, kernel: Arithmetic, level: Level, rows: Mapping[str, Row]) -> tuple[list[Function], int]:
@@ -64,13 +40,8 @@ class Compiled:
     def __init__(self, kernel: Arithmetic, level: Level, rows: Mapping[str, Row]) -> None:
         functions, self.scratch_bytes = emit("kernel", kernel, level, rows)
         self.kernel = kernel
-        self.text = module_text(functions, level)
-        module = llvm.parse_assembly(self.text)
-        module.verify()
-        self._engine = llvm.create_mcjit_compiler(module, machine(level, True))
-        self._engine.finalize_object()
-        self.address = self._engine.get_function_address("kernel")
-        self.call = _SIGNATURE(self.address)
+        self._code = library(module_text(functions, level), level)
+        self.call = _SIGNATURE(self._code.address("kernel"))
 
     def bound(self, arrays: Sequence[Array], part: int = 0, parts: int = 1) -> tuple[tuple[Any, ...], Array]:
         """The arguments of a call on some memory, and the error word. The slots are in reverse order."""
@@ -160,7 +131,4 @@ def assert_close(got: Array, want: Array, tolerance: float, what: str = "") -> N
 
 def compile_foreign(kernel: Arithmetic, level: Level, rows: Mapping[str, Row]) -> bytes:
     """Object code for a processor that need not be this one."""
-    module = llvm.parse_assembly(module_text(emit("kernel", kernel, level, rows)[0], level))
-    module.verify()
-    code: bytes = machine(level, False).emit_object(module)
-    return code
+    return object_code(module_text(emit("kernel", kernel, level, rows)[0], level), level)

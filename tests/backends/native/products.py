@@ -1,50 +1,46 @@
-"""Products compiled and run straight through llvmlite, for tests and benchmarks."""
+"""Products compiled and run alone."""
 
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from chainrule.backends.native.contraction import emit_product
-from chainrule.backends.native.gemm_driver import KERNEL
 from chainrule.backends.native.gemm_epilogue import Epilogue
+from chainrule.backends.native.jit import Library
 from chainrule.backends.native.level import Level
-from chainrule.backends.native.text import Function, Reg, module_text
+from chainrule.backends.native.text import module_text
 from chainrule.ir.types import Array, DType, float32
 from chainrule.passes.kernels import Access, Constant, Matrix, Product, Store
 from chainrule.passes.kernels import Level as Often
+from tests.backends.native.machine_code import library
 
 NAME = "product"
-SIGNATURE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 3)
+SIGNATURE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2)
 
 
 @dataclass
 class Compiled:
-    """A kernel, and what it cost to make."""
+    """A kernel."""
 
-    engine: Any
+    code: Library
     run: Callable[..., None]
     scratch: int
-    text: str
-    emit_seconds: float
-    compile_seconds: float
 
     def __post_init__(self) -> None:
         self.memory = aligned((self.scratch,), np.dtype(np.uint8))
         self.memory[...] = 0xFF  # NaN: what is read without having been written shows
 
-    def bind(self, operands: Sequence[Array], part: int = 0, parts: int = 1, times: int = 1) -> Callable[[], None]:
+    def bind(self, operands: Sequence[Array], part: int = 0, parts: int = 1) -> Callable[[], None]:
         """Calls on arrays: A, B and C, each one's first element the place that offsets count from."""
         table = (ctypes.c_void_p * (len(operands) + 1))(ctypes.addressof(_ERROR), *(x.ctypes.data for x in operands))
         slots = (ctypes.c_int64 * len(operands))(*range(1, len(operands) + 1))
         scratch = self.memory
-        arguments = ctypes.addressof(table), ctypes.addressof(slots), scratch.ctypes.data, part, parts, times
+        arguments = ctypes.addressof(table), ctypes.addressof(slots), scratch.ctypes.data, part, parts
         kept = table, slots, scratch, operands
 
         def call() -> None:
@@ -65,38 +61,11 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return memory[start : start + count].view(dtype).reshape(shape)
 
 
-def machine_of(level: Level, jit: bool = True) -> Any:
-    """LLVM's machine for a level."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(level.triple)
-    return target.create_target_machine(cpu=level.cpu, features=level.features, opt=2, jit=jit)
-
-
 def compiled(product: Product, level: Level, epilogue: Epilogue | None = None) -> Compiled:
     """The kernel of a product."""
-    start = time.perf_counter()
     functions, scratch = emit_product(NAME, product, level, epilogue)
-    text = module_text([*functions, _repeated(level)], level)
-    emitted = time.perf_counter()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), machine_of(level))
-    engine.finalize_object()
-    done = time.perf_counter()
-    run = SIGNATURE(engine.get_function_address(f"{NAME}_repeated"))
-    return Compiled(engine, run, scratch, text, emitted - start, done - emitted)
-
-
-def _repeated(level: Level) -> Function:
-    """Calls the kernel many times: a call from Python takes as long as a small product."""
-    f = Function(f"{NAME}_repeated", [*KERNEL, ("i64", "times")], level)
-    words = [f.parameters[name] for _, name in KERNEL]
-
-    def once(_: Reg, carried: list[Reg]) -> None:
-        f.call(NAME, *words, declared=True)
-
-    f.loop(0, f.parameters["times"], 1, once)
-    f.end()
-    return f
+    code = library(module_text(functions, level), level)
+    return Compiled(code, SIGNATURE(code.address(NAME)), scratch)
 
 
 def product_of(

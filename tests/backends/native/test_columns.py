@@ -12,7 +12,8 @@ from chainrule.backends.native.level import Level, host_levels
 from chainrule.ir.types import DTYPES, Array, DType, bool_, int64
 from tests.backends.native import row_kernels
 from tests.backends.native.descriptions import ELEMENT, ROW, Sketch
-from tests.backends.native.kernel_runs import FOREIGN, Compiled, check, compile_foreign
+from tests.backends.native.kernel_runs import Compiled, check, compile_foreign
+from tests.backends.native.machine_code import OTHER_LEVELS
 from tests.backends.native.random_kernels import random_kernel
 
 LEVELS = pytest.mark.parametrize("level", host_levels(), ids=lambda level: level.name)
@@ -128,7 +129,7 @@ def test_a_sum_has_the_same_bits_whatever_it_is_fused_with(level: Level, columns
     assert found[0].tobytes() == found[4].tobytes()
 
 
-@pytest.mark.parametrize("level", FOREIGN, ids=lambda level: level.name)
+@pytest.mark.parametrize("level", OTHER_LEVELS, ids=lambda level: level.name)
 def test_compiles_for_other_processors(level: Level) -> None:
     kernels: list[Any] = [row_kernels.bias_update(2, 100, 300), row_kernels.bias_update(1, 100, 10)]
     for kernel in [*kernels, *(random_kernel(seed, columns=True)[0] for seed in range(15))]:

@@ -6,17 +6,17 @@ import dataclasses
 import itertools
 from collections import defaultdict
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 from chainrule.backends.native.contraction import emit_product, oriented, transposed
 from chainrule.backends.native.gemm_epilogue import Fragment, RowMajor, Tile, operand
-from chainrule.backends.native.level import Level, host_levels, levels_of
+from chainrule.backends.native.level import Level, host_levels
 from chainrule.backends.native.text import Function, Reg, module_text
 from chainrule.ir.types import Array, DType, dtype_of, float32, float64
 from chainrule.passes.kernels import Matrix, Product
-from tests.backends.native.products import Compiled, aligned, compiled, machine_of, packed_strides, product_of
+from tests.backends.native.machine_code import OTHER_LEVELS, assembly, object_code
+from tests.backends.native.products import Compiled, aligned, compiled, packed_strides, product_of
 
 LEVELS = pytest.mark.parametrize("level", host_levels(), ids=lambda level: level.name)
 SIZES = [0, 1, 1, 2, 3, 5, 6, 7, 8, 9, 12, 13, 16, 17, 24, 31, 33, 40, 64, 65, 97, 130]
@@ -256,26 +256,13 @@ def test_special_values_stay_where_they_are() -> None:
         np.testing.assert_array_equal(found, expected)
 
 
-def foreign_levels() -> list[Level]:
-    """Levels that this machine may not have."""
-    everything: defaultdict[str, bool] = defaultdict(lambda: True)
-    return [
-        levels_of("x86_64-unknown-linux-gnu", everything, "skylake-avx512")[0],
-        levels_of("aarch64-unknown-linux-gnu", {}, "generic")[0],
-    ]
-
-
-@pytest.mark.parametrize("level", foreign_levels(), ids=lambda level: level.name)
+@pytest.mark.parametrize("level", OTHER_LEVELS, ids=lambda level: level.name)
 @pytest.mark.parametrize(
     ("m", "n", "k", "layout"), [(128, 100, 70, "NT"), (70, 90, 1500, "TN"), (1, 90, 70, "NT"), (1, 90, 70, "NN")]
 )
 def test_other_processors_get_object_code(level: Level, m: int, n: int, k: int, layout: str) -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
     functions, _ = emit_product("product", product_of(m, n, k, layout), level)
-    module = llvm.parse_assembly(module_text(functions, level))
-    module.verify()
-    assert len(machine_of(level, jit=False).emit_object(module)) > 500
+    assert len(object_code(module_text(functions, level), level)) > 500
 
 
 @LEVELS
@@ -284,8 +271,7 @@ def test_other_processors_get_object_code(level: Level, m: int, n: int, k: int, 
 )
 def test_no_vector_leaves_the_registers(level: Level, m: int, n: int, k: int, layout: str) -> None:
     functions, _ = emit_product("product", product_of(m, n, k, layout), level)
-    assembly: str = machine_of(level).emit_assembly(llvm.parse_assembly(module_text(functions, level)))
-    for loop in inner_loops(assembly):
+    for loop in inner_loops(assembly(module_text(functions, level), level)):
         if any("mul" in line or "fma" in line for line in loop):
             assert not [line for line in loop if "mm" in line and ("(%rsp)" in line or "(%rbp)" in line)]
 

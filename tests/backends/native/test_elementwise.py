@@ -15,7 +15,8 @@ from chainrule.backends.native.text import Function, Reg
 from chainrule.ir.primitive import REGISTRY
 from chainrule.ir.types import DTYPES, FLOATING, DType, bool_, dtype_of, float32, type_of
 from chainrule.ops import elementwise, special
-from tests.backends.native.harness import LEVELS, floats_of_every_exponent, run, special_floats
+from tests.backends.native.harness import floats_of_every_exponent, run, special_floats
+from tests.backends.native.machine_code import LEVELS
 
 Array = npt.NDArray[Any]
 

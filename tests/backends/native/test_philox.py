@@ -13,7 +13,8 @@ from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Reg, with_element
 from chainrule.ir.types import dtype_of
 from chainrule.ops import philox as reference
-from tests.backends.native.harness import LEVELS, OTHER_LEVELS, object_code, over_arrays, run
+from tests.backends.native.harness import over_arrays, run
+from tests.backends.native.machine_code import LEVELS, OTHER_LEVELS, object_code
 
 Array = npt.NDArray[Any]
 

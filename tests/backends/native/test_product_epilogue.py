@@ -12,7 +12,8 @@ from chainrule.backends.native.level import Level, host_levels
 from chainrule.ir.types import Array, float32, float64, int64
 from chainrule.passes.kernels import Matrix, Product
 from tests.backends.native.descriptions import ELEMENT, ROW, UNIFORM, Sketch
-from tests.backends.native.kernel_runs import FOREIGN, check, compile_foreign
+from tests.backends.native.kernel_runs import check, compile_foreign
+from tests.backends.native.machine_code import OTHER_LEVELS
 
 LEVELS = pytest.mark.parametrize("level", host_levels(), ids=lambda level: level.name)
 SIZES = [(1, 1, 1, 1), (1, 1, 40, 9), (2, 5, 3, 4), (1, 20, 33, 17), (3, 13, 70, 20), (1, 70, 10, 30), (1, 9, 1, 8)]
@@ -54,6 +55,6 @@ def test_steps_and_stores_behind_a_product(level: Level, sizes: tuple[int, int, 
     check(kernel, arrays, level, ROWS)
 
 
-@pytest.mark.parametrize("level", FOREIGN, ids=lambda level: level.name)
+@pytest.mark.parametrize("level", OTHER_LEVELS, ids=lambda level: level.name)
 def test_compiles_for_other_processors(level: Level) -> None:
     assert compile_foreign(product(2, 20, 33, 17)[0], level, ROWS)

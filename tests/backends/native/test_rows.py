@@ -12,7 +12,8 @@ from chainrule.backends.native.level import Level, host_levels
 from chainrule.ir.types import DTYPES, Array, DType, bool_, float32, float64, int64
 from tests.backends.native import row_kernels
 from tests.backends.native.descriptions import ELEMENT, ROW, UNIFORM, Sketch
-from tests.backends.native.kernel_runs import FOREIGN, Compiled, check, compile_foreign
+from tests.backends.native.kernel_runs import Compiled, check, compile_foreign
+from tests.backends.native.machine_code import OTHER_LEVELS
 from tests.backends.native.random_kernels import random_kernel
 
 LEVELS = pytest.mark.parametrize("level", host_levels(), ids=lambda level: level.name)
@@ -233,7 +234,7 @@ def test_uniform_stores_are_made_once(level: Level) -> None:
     check(k.kernel(), [normal(0, 100), np.array([4.0]), normal(1, 100), np.zeros(1)], level, ROWS)
 
 
-@pytest.mark.parametrize("level", FOREIGN, ids=lambda level: level.name)
+@pytest.mark.parametrize("level", OTHER_LEVELS, ids=lambda level: level.name)
 def test_compiles_for_other_processors(level: Level) -> None:
     kernels = [
         row_kernels.softmax(4, 500),

@@ -16,17 +16,8 @@ from chainrule.backends.native import vector_math
 from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Reg
 from chainrule.ops import special_reference
-from tests.backends.native.harness import (
-    LEVELS,
-    OTHER_LEVELS,
-    assembly,
-    floats_of_every_exponent,
-    object_code,
-    over_arrays,
-    run,
-    special_floats,
-    ulps,
-)
+from tests.backends.native.harness import floats_of_every_exponent, over_arrays, run, special_floats, ulps
+from tests.backends.native.machine_code import LEVELS, OTHER_LEVELS, assembly, object_code
 
 Array = npt.NDArray[Any]
 level_of_host = pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)

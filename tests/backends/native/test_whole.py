@@ -6,17 +6,17 @@ import functools
 import zlib
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from chainrule.backends.native.level import Level, host_levels, levels_of
+from chainrule.backends.native.level import Level, host_levels
 from chainrule.backends.native.points import error_code
 from chainrule.backends.native.text import Function, module_text
 from chainrule.backends.native.whole import WHOLE, emit_whole
 from chainrule.ir.primitive import REGISTRY
 from chainrule.ir.types import DTYPES, DType
 from chainrule.passes.kernels import Whole
+from tests.backends.native.machine_code import OTHER_LEVELS, object_code
 from tests.backends.native.whole_cases import CASES, Array, Case
 from tests.backends.native.whole_harness import (
     LAYOUTS,
@@ -32,11 +32,6 @@ from tests.backends.native.whole_harness import (
 )
 
 NAMES = sorted(WHOLE)
-AVX512 = ("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd", "avx", "avx2", "fma", "bmi2")
-FOREIGN = (
-    levels_of("x86_64-unknown-linux-gnu", dict.fromkeys(AVX512, True), "skylake-avx512")[0],
-    levels_of("aarch64-unknown-linux-gnu", {}, "generic")[0],
-)
 
 each_level = pytest.mark.parametrize("level", host_levels(), ids=lambda level: level.name)
 each_name = pytest.mark.parametrize("name", NAMES)
@@ -297,15 +292,10 @@ def _large_kernels() -> list[tuple[str, Whole]]:
     return found
 
 
-@pytest.mark.parametrize("level", FOREIGN, ids=lambda level: level.name)
+@pytest.mark.parametrize("level", OTHER_LEVELS, ids=lambda level: level.name)
 def test_other_processors_get_object_code(level: Level) -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
     text = module_text([function for functions, _ in kernels(level) for function in functions], level)
-    module = llvm.parse_assembly(text)
-    module.verify()
-    machine = llvm.Target.from_triple(level.triple).create_target_machine(cpu=level.cpu, features=level.features, opt=1)
-    assert machine.emit_object(module)
+    assert object_code(text, level)
 
 
 def test_kernels_are_short() -> None:

@@ -1,4 +1,4 @@
-"""Compiles and runs `Whole` kernels with llvmlite alone, over arrays of any strides.
+"""Compiles and runs `Whole` kernels over arrays of any strides.
 
 Every buffer lies between two pages that must not be touched, directly before or directly behind one of them, so that a
 wild read or write ends the process. Inputs must come out as they went in.
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +22,7 @@ from chainrule.backends.native.whole import emit_whole
 from chainrule.ir.primitive import REGISTRY
 from chainrule.ir.types import dtype_of
 from chainrule.passes.kernels import Place, Whole
+from tests.backends.native.machine_code import library
 
 Array = npt.NDArray[Any]
 
@@ -107,17 +107,9 @@ class Compiled:
     def __init__(self, kernel: Whole, level: Level) -> None:
         functions, self.scratch = emit_whole("kernel", kernel, level)
         self.text = module_text(functions, level)
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        machine = llvm.Target.from_triple(level.triple).create_target_machine(
-            cpu=level.cpu, features=level.features, opt=1
-        )
-        module = llvm.parse_assembly(self.text)
-        module.verify()
-        self._engine = llvm.create_mcjit_compiler(module, machine)
-        self._engine.finalize_object()
+        self._code = library(self.text, level)
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2)
-        self.call = kind(self._engine.get_function_address("kernel"))
+        self.call = kind(self._code.address("kernel"))
 
 
 compiled = functools.lru_cache(maxsize=64)(Compiled)
