@@ -1,4 +1,4 @@
-"""Special functions: the error function and its inverse, the logarithm of gamma and its derivatives, and GELU.
+"""Special functions: the error function and its like, the logarithm of gamma and its derivatives, and GELU.
 
 Their values are computed in `special_reference.py`. At poles derivatives are infinite: a zero cotangent gives zero.
 """
@@ -18,6 +18,7 @@ from chainrule.ops.elementwise import exp, square, tanh, times, unary
 from chainrule.ops.promotion import SAMPLE_SHAPES, draw, floating
 
 SQRT_PI = math.sqrt(math.pi)
+DENSITY = 1 / math.sqrt(2 * math.pi)  # of a standard normal number at 0
 
 # Error function -------------------------------------------------------------------------------------------------------
 
@@ -34,6 +35,20 @@ erfinv = unary(
     special_reference.erfinv,
     lambda g, y, x: (times(g, exp(square(y)) * (SQRT_PI / 2)),),
     domain=(-0.9, 0.9),
+)
+
+
+def _ndtr_reference(x: Array) -> Array:
+    below: Array = special_reference.erfc(x.astype(np.float64) * -math.sqrt(0.5)) / 2
+    return below.astype(x.dtype)
+
+
+# Phi(x), the probability that a standard normal number is below x; its derivative is the density
+ndtr = unary(
+    "ndtr",
+    _ndtr_reference,
+    lambda g, y, x: (g * (exp(square(x) * -0.5) * DENSITY),),
+    expand=lambda x: (erf(x * math.sqrt(0.5)) + 1) * 0.5,
 )
 
 # Gamma function -------------------------------------------------------------------------------------------------------
@@ -59,8 +74,8 @@ def polygamma(n: int, x: Carrier) -> Carrier:
 
 
 # GELU -----------------------------------------------------------------------------------------------------------------
-# Exact: x Phi(x), with Phi(x) = (1 + erf(x / sqrt(2))) / 2. Approximate: Phi(x) = (1 + tanh(u)) / 2 with
-# u = sqrt(2 / pi) (x + 0.044715 x^3). Hendrycks & Gimpel, arXiv:1606.08415. At -inf 0, where PyTorch has NaN.
+# Exact: x Phi(x). Approximate: Phi(x) = (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3). Hendrycks & Gimpel,
+# arXiv:1606.08415. At -inf 0, where PyTorch has NaN.
 
 CUBE = 0.044715
 SLOPE = math.sqrt(2 / math.pi)
@@ -68,10 +83,8 @@ SLOPE = math.sqrt(2 / math.pi)
 
 def _gelu_reference(x: Array, *, approximate: str) -> Array:
     wide = x.astype(np.float64)
-    if approximate == "tanh":
-        below = (1 + np.tanh(SLOPE * (wide + CUBE * wide**3))) / 2
-    else:
-        below = special_reference.erfc(wide * -math.sqrt(0.5)) / 2
+    u = SLOPE * (wide + CUBE * wide**3)
+    below = (1 + np.tanh(u)) / 2 if approximate == "tanh" else _ndtr_reference(wide)
     return np.where(below == 0, 0.0, wide * below).astype(x.dtype)
 
 
@@ -80,17 +93,15 @@ def _tanh_part(x: Carrier) -> Carrier:
 
 
 def _gelu_expand(x: Carrier, *, approximate: str) -> Carrier:
-    inner = _tanh_part(x) if approximate == "tanh" else erf(x * math.sqrt(0.5))
-    return times((inner + 1) * 0.5, x)
+    return times((_tanh_part(x) + 1) * 0.5 if approximate == "tanh" else ndtr(x), x)
 
 
 def _gelu_vjp(g: Carrier, y: Carrier, x: Carrier, *, approximate: str) -> tuple[Carrier]:
     if approximate == "tanh":
         t = _tanh_part(x)
-        inner, slope = t, times(1 - t * t, (square(x) * (3 * CUBE) + 1) * SLOPE)
-    else:
-        inner, slope = erf(x * math.sqrt(0.5)), exp(square(x) * -0.5) * SLOPE
-    return (g * ((inner + 1) * 0.5 + times(slope, x) * 0.5),)
+        slope = times(1 - t * t, (square(x) * (3 * CUBE) + 1) * SLOPE)
+        return (g * ((t + 1) * 0.5 + times(slope, x) * 0.5),)
+    return (g * (ndtr(x) + times(exp(square(x) * -0.5) * DENSITY, x)),)
 
 
 _gelu = Primitive(

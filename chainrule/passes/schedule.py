@@ -12,7 +12,7 @@ SHARED = 40_000  # operations from which a call is worth sharing among threads: 
 # What an elementwise primitive costs, in additions.
 _COST = {
     **dict.fromkeys(("exp", "log", "tanh", "sigmoid", "erf", "expm1", "log1p", "sin", "cos"), 12),
-    **dict.fromkeys(("gelu", "pow", "normal", "uniform", "bernoulli", "randint"), 30),
+    **dict.fromkeys(("ndtr", "pow", "normal", "uniform", "bernoulli", "randint"), 30),
     **dict.fromkeys(("div", "sqrt", "rsqrt", "over", "reciprocal"), 4),
 }
 

@@ -39,7 +39,7 @@ from tests.ops.cases import FLAT, NOT_DIFFERENTIABLE, OWN_RULE, Case, types_of
 # How far an expansion may be from the reference: in units of the last place of the result's largest element.
 EXPANSION_ULPS = {"float64": 8, "float32": 8}
 # Expansions that subtract from 1, and so are no more exact than 1 is where the result is small.
-CANCELLING = {"erfc": "1 - erf(x)", "gelu": "1 + erf(u) or 1 + tanh(u), for negative u"}
+CANCELLING = {"erfc": "1 - erf(x)", "ndtr": "1 + erf(u)", "gelu": "1 + erf(u) or 1 + tanh(u), for negative u"}
 # How far the derivative of an expansion may be from the rule's, relative to its norm, in float64.
 EXPANSION_DERIVATIVE = 1e-10
 

@@ -20,6 +20,7 @@ FUNCTIONS: dict[str, Any] = {
     "lgamma": special.lgamma,
     "digamma": special.digamma,
     "polygamma": lambda x: special.polygamma(2, x),
+    "ndtr": special.ndtr,
     "gelu": special.gelu,
     "gelu tanh": lambda x: special.gelu(x, "tanh"),
 }
@@ -57,6 +58,12 @@ def test_gelu_and_its_derivatives_have_limits_at_infinity(approximate: str) -> N
 def test_gelu_keeps_its_digits_far_below_zero() -> None:
     # -x Phi(x) at -10, by mpmath: 10 erfc(10 / sqrt(2)) / 2
     assert special.gelu(Value(np.array(-10.0))).array == pytest.approx(-7.6198530241605e-23, rel=1e-12)
+
+
+def test_ndtr_keeps_its_digits_far_below_zero_and_has_limits() -> None:
+    # erfc(10 / sqrt(2)) / 2, by mpmath
+    x = Value(np.array([-10.0, -np.inf, 0.0, np.inf, np.nan]))
+    np.testing.assert_allclose(special.ndtr(x).array, [7.6198530241605e-24, 0, 0.5, 1, np.nan], rtol=1e-12)
 
 
 def test_gelu_knows_two_forms() -> None:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from chainrule.backends.native import division, special_math, vector_math
+from chainrule.backends.native import division, float_math, special_math, vector_math
 from chainrule.backends.native.casts import cast
 from chainrule.backends.native.formulas import Lanes, where
 from chainrule.backends.native.power import power
@@ -155,6 +155,10 @@ def _logical(name: str) -> Row:
 # Composites -----------------------------------------------------------------------------------------------------------
 
 
+def _ndtr(x: Lanes) -> Lanes:
+    return float_math.ndtr(x) if x.element == "float" else special_math.erfc(x * -math.sqrt(0.5)) * 0.5
+
+
 def _logaddexp2(a: Lanes, b: Lanes) -> Lanes:
     small = vector_math.FORMULAS["exp2"](-(a - b).abs())
     larger = where(a > b, a, b)
@@ -194,6 +198,7 @@ ROWS: dict[str, Row] = {
     "atan2": _plain(vector_math.arctangent),
     "logaddexp2": _plain(_logaddexp2),
     "polygamma": _plain(_polygamma),
+    "ndtr": _plain(_ndtr),
     "abs": _typed(_abs),
     "sign": _typed(_sign),
     "floor": _rounding("floor"),

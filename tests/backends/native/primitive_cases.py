@@ -24,7 +24,7 @@ _ORDERING = """
 ORDERING = frozenset(_ORDERING.split())
 # NumPy takes other types too, programs do not: constructors make them floating first.
 _FLOATS_ONLY = """
-    erf erfc erfinv lgamma digamma polygamma gelu reciprocal binary_cross_entropy softplus var logsumexp softmax
+    erf erfc erfinv lgamma digamma polygamma ndtr gelu reciprocal binary_cross_entropy softplus var logsumexp softmax
     log_softmax layer_norm scaled_dot_product_attention cross_entropy squared_error
 """
 FLOATS_ONLY = frozenset(_FLOATS_ONLY.split())

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from chainrule.backends.native import vector_math
+from chainrule.backends.native import float_math, vector_math
+from chainrule.backends.native.formulas import Lanes
 from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Reg
 from chainrule.ops import special_reference
@@ -240,3 +241,14 @@ def test_nothing_calls_a_library(element: str, level: Level) -> None:
         assert not found, f"{name}: {found}"
         if level in OTHER_LEVELS and name in ("exp", "log", "sin", "lgamma"):
             assert object_code(text, level)
+
+
+@level_of_host
+def test_ndtr_keeps_its_digits_far_below_zero(level: Level) -> None:
+    x = np.linspace(-13, 6, 2**15).astype(np.float32)
+    wide = x.astype(np.float64)
+    exact = special_reference.erfc(wide * -np.sqrt(0.5)) / 2
+    found = run(lambda f, r: float_math.ndtr(Lanes(f, r)).reg, level, [x], np.float32)
+    off = np.abs(found - exact)
+    assert np.all(off <= np.minimum(1.5e-7, 1e-5 * exact))
+    assert np.all(off[x > -3] <= 4e-6 * exact[x > -3])
