@@ -30,7 +30,6 @@ from chainrule.passes.kernels import (
     Whole,
 )
 from chainrule.passes.refine import View, collapsed
-from chainrule.passes.views import points_of
 
 
 class Description:
@@ -39,7 +38,7 @@ class Description:
     def __init__(self, fused: Fused, group: Group) -> None:
         self.fused, self.group = fused, group
         self.steps: list[Step] = []
-        self.operands: dict[Node, int] = {}  # their numbers in the kernel
+        self.operands: dict[Node, int] = {}  # the numbers in the kernel of the nodes whose memory they are in
         self.reads: dict[Node, None] = {}
         self._step_of: dict[Node, int] = {}
         self._loads: dict[object, int] = {}
@@ -53,7 +52,7 @@ class Description:
 
     def operand(self, source: Node) -> int:
         """The kernel's number for a source."""
-        return self.operands.setdefault(source, len(self.operands))
+        return self.operands.setdefault(self.fused.views.layout.holder(source), len(self.operands))
 
     def _reads(self, source: Node) -> int:
         self.reads[source] = None
@@ -179,12 +178,14 @@ class Description:
         stores = []
         for node in stored:
             level = group.levels[node]
-            strides = self.strides(View.contiguous(points_of(node, self.fused.views)), level)
-            stores.append(Store(Access(self.operand(node), strides), self._step_of[node], node.dtype, level))
+            place = self.fused.views.place(node)
+            access = Access(self.operand(node), self.strides(place, level), place.offset)
+            stores.append(Store(access, self._step_of[node], node.dtype, level))
         writes = frozenset(self.operand(node) for node in stored)
+        both = writes & {self.operand(source) for source in self.reads}
         kernel = self._kernel(tuple(stores))
         label = " ".join(node.primitive.name for node in group.levels)
-        return Call(kernel, tuple(range(len(self.operands))), writes, label)
+        return Call(kernel, tuple(range(len(self.operands))), writes, label, both)
 
     def _kernel(self, stores: tuple[Store, ...]) -> Kernel:
         group, steps = self.group, tuple(self.steps)
@@ -273,7 +274,8 @@ class Buffers:
         wanted: dict[Group, list[Node]] = defaultdict(list)
         read = dict.fromkeys(source for d in descriptions for source in d.reads)
         read |= dict.fromkeys(fused.views.of(node)[0] for node in outputs)
-        for source in read:
+        joined = fused.views.layout.joined
+        for source in dict.fromkeys(piece for whole in read for piece in joined.get(whole, (whole,))):
             home = fused.home.get(source)
             if home is not None:
                 wanted[home].append(source)
@@ -281,7 +283,8 @@ class Buffers:
         for description in descriptions:
             call = description.finish(wanted[description.group])
             buffers = tuple([self._buffer(node) for node in description.operands])
-            self.calls.append(Call(call.kernel, buffers, frozenset(buffers[k] for k in call.writes), call.label))
+            writes, both = (frozenset(buffers[k] for k in some) for some in (call.writes, call.both))
+            self.calls.append(Call(call.kernel, buffers, writes, call.label, both))
 
     def _buffer(self, source: Node) -> int:
         assert source.primitive is not INPUT or source in self.number, f"{source} is not among the inputs"

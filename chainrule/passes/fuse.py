@@ -20,6 +20,7 @@ from chainrule.ir.graph import Graph
 from chainrule.ir.types import Shape
 from chainrule.ir.value import Node
 from chainrule.passes.kernels import Level
+from chainrule.passes.layout import layout
 from chainrule.passes.refine import View, common_refinement
 from chainrule.passes.views import MOVEMENT, Views, is_identity, is_row_broadcast, on_domain, points_of, row_stride
 
@@ -93,7 +94,7 @@ class Fusion:
     def __init__(self, graph: Graph, alone: Iterable[str] = ()) -> None:
         """`alone`: primitives with a kernel of their own, which nothing joins."""
         self.graph, self.alone = graph, frozenset(alone) - SELECTION
-        self.views = Views()
+        self.views = Views(layout(graph))
         self.groups: list[Group] = []
         self._orders = 0
         self._given = frozenset(graph.inputs)
@@ -130,7 +131,9 @@ class Fusion:
         name = node.primitive.name
         if name in CONSTANT or (name in MOVEMENT and self.views.of(node)[0] is not node):
             return
-        if name in self.alone or (name in SELECTION and node.type.size == 0):  # it checks its indices all the same
+        if node in self.views.layout.joined:
+            self.home[node] = Group(name, self._order_after(self._needs(node)), node.shape, root=node)  # no kernel
+        elif name in self.alone or (name in SELECTION and node.type.size == 0):  # it checks its indices all the same
             self._start_alone(node)
         elif name == "matmul":
             self._start_product(node)
@@ -387,7 +390,7 @@ class Fusion:
 
     def _reads_inside(self, group: Group, source: Node, view: View, held: Level, level: Level) -> bool:
         if held is level:
-            return is_identity(view, source.type.size)
+            return self.views.is_in_step(view, source)
         if held is Level.ROW and level is Level.ELEMENT and group.kind == "rows":
             return is_row_broadcast(view, group.outer_size)
         return False

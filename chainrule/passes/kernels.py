@@ -209,8 +209,9 @@ class Call:
     buffers: tuple[int, ...]
     writes: frozenset[int]  # of these buffers
     label: str = ""  # for people: what was fused
+    both: frozenset[int] = frozenset()  # of those written: in one part; read in another, which others have written
 
     @property
     def reads(self) -> frozenset[int]:
-        """The buffers that must be complete before."""
-        return frozenset(self.buffers) - self.writes
+        """The buffers that must be complete before, as far as they are read."""
+        return (frozenset(self.buffers) - self.writes) | self.both

@@ -1,6 +1,6 @@
 """Values as views of memory: movement costs nothing, it changes where a reader looks.
 
-`Views.of` says of each node which node computes it, and how it lies in that node's row-major memory.
+`Views.of` says of each node which node computes it, and how it lies in that node's memory.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ import math
 from chainrule.ir.types import Shape, Type
 from chainrule.ir.value import Node
 from chainrule.passes.kernels import Level
+from chainrule.passes.layout import Layout
 from chainrule.passes.refine import View
 
 MOVEMENT = frozenset({"broadcast_to", "reshape", "permute", "slice", "flip", "detach"})
 
 
 class Views:
-    """Every value as a view of the node that computes it."""
+    """Every value as a view of the node that computes it, in the memory that the layout gives that node."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout | None = None) -> None:
+        self.layout = layout or Layout()
         self._known: dict[Node, tuple[Node, View]] = {}
         self.copied: dict[Node, tuple[Node, View]] = {}  # movement that is done in memory: what it copies
         self._operands: dict[Node, list[tuple[Node, View]]] = {}
 
     def of(self, node: Node) -> tuple[Node, View]:
-        """The node that computes it, and the view of that node's row-major memory that it is."""
+        """The node that computes it, and the view of that node's memory that it is."""
         found = self._known.get(node)
         if found is None:
             found = self._known[node] = self._find(node)
@@ -33,7 +35,7 @@ class Views:
     def _find(self, node: Node) -> tuple[Node, View]:
         name = node.primitive.name
         if name not in MOVEMENT:
-            return node, View.contiguous(node.shape)
+            return node, self.layout.view(node, node.shape)
         source, view = self.of(node.inputs[0])
         params = node.params
         if name == "broadcast_to":
@@ -65,6 +67,17 @@ class Views:
         one = Node(full.primitive, (), {**full.params, "shape": ()}, Type((), full.dtype), full.origin)
         self._known[full] = one, View(full.shape, (0,) * len(full.shape))
         return one
+
+    def place(self, node: Node) -> View:
+        """Where what a node computes lies, over the points at which it is computed."""
+        return self.layout.view(node, points_of(node, self))
+
+    def is_in_step(self, view: View, source: Node) -> bool:
+        """Whether a view of what a node computes is all of that, in order."""
+        if source not in self.layout.places:
+            return is_identity(view, source.type.size)
+        own = self.layout.view(source, source.shape).reshaped(view.shape)
+        return own is not None and own.same_as(view)
 
     def operands(self, node: Node) -> list[tuple[Node, View]]:
         """What a node that computes something reads, each over the points of the node. Once asked, it stays so."""

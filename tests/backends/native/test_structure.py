@@ -36,9 +36,9 @@ def characters(layers: int = 2) -> Training:
 WORKLOADS: dict[str, Callable[[], Training]] = {"tabular": tabular, "images": images, "characters": characters}
 
 # (kernels, barriers, bytes that kernels move for each byte of inputs and outputs): at most.
-BUDGETS = {"tabular": (25, 5, 2.8), "images": (19, 10, 1.7), "characters": (173, 55, 5.6)}
+BUDGETS = {"tabular": (25, 5, 2.8), "images": (19, 10, 1.7), "characters": (163, 49, 5.2)}
 # What one more block of a language model may add: (kernels, barriers).
-PER_BLOCK = (68, 21)
+PER_BLOCK = (63, 18)
 
 
 @pytest.fixture(autouse=True)
@@ -125,9 +125,8 @@ def test_a_call_is_one_launch_of_machine_code(name: str) -> None:
     assert not any(callable(value) for node in runner.graph.nodes for value in node.params.values())
 
 
-def test_what_moves_elements_in_a_language_model_is_its_attentions_gradient_alone() -> None:
-    program, _ = counted(characters(1))
-    assert [call.kernel.primitive for call in program.calls if isinstance(call.kernel, Whole)] == [
-        "concatenate",
-        "index_add",
-    ]
+def test_nothing_in_a_language_model_moves_elements() -> None:
+    """Heads are merged, and the gradients of queries, keys and values laid side by side, by the products' stores."""
+    program, count = counted(characters(1))
+    assert [call.kernel.primitive for call in program.calls if isinstance(call.kernel, Whole)] == ["index_add"]
+    assert not [one.fused for one in count.kernels if set(one.fused) <= {"reshape", "permute", "concatenate"}]
