@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ _CHEAP = """
     cast alias
 """
 CHEAP = frozenset(_CHEAP.split())
+_FREE = CHEAP | MOVEMENT | CONSTANT
 
 Order = tuple[int, int]  # kernels that need inputs only: (0, n), the others (1, n)
 
@@ -88,6 +89,17 @@ def axes_of(node: Node) -> tuple[int, ...]:
     return tuple(axis for axis in axes if node.inputs[0].shape[axis] != 1)
 
 
+def _made_for(node: Node, known: Collection[Node]) -> list[Node]:
+    """A node, and what it needs beyond what is known."""
+    found, waiting = dict.fromkeys([node]), [node]
+    while waiting:
+        for source in waiting.pop().inputs:
+            if source not in known and source not in found:
+                found[source] = None
+                waiting.append(source)
+    return list(found)
+
+
 class Fusion:
     """One run of the pass."""
 
@@ -117,11 +129,20 @@ class Fusion:
         return Fused(self.groups, self.home, self.views)
 
     def _in_order(self) -> list[Node]:
-        """All nodes; numbers made of inputs alone first, so that whatever needs one need not come after it."""
+        """All nodes; numbers made of inputs alone first, so that whatever needs one need not come after it.
+
+        A reduction of what is cheap to make of inputs is such a number, too: how many targets there are.
+        """
         early = {*self.graph.inputs}
+        cheap = {*self.graph.inputs}  # of inputs alone
         for node in self.graph.nodes:
+            name = node.primitive.name
             if node.type.size == 1 and early.issuperset(node.inputs):
                 early.add(node)
+            elif name in REDUCTION and node.type.size == 1 and cheap.issuperset(node.inputs):
+                early.update(_made_for(node, early))
+            if node in early or (name in _FREE and cheap.issuperset(node.inputs)):
+                cheap.add(node)
         early.difference_update(self.graph.inputs)
         return sorted(self.graph.nodes, key=lambda node: node not in early)
 

@@ -81,9 +81,14 @@ def _delay(calls: Sequence[Call], when: list[int], replaced: Mapping[int, int]) 
 
 
 def _shared(calls: list[Call]) -> list[Turn]:
-    """Large calls first, each by all threads; the small ones dealt out, the largest first, back and forth."""
+    """Large calls first, each by all threads; the small ones dealt out, the largest first, back and forth.
+
+    Reductions of columns come last of the large ones: they read the rows that all threads have made, where most others
+    read those that their own thread has made, and still has in its cache.
+    """
     costs = {id(call): cost_of(call) for call in calls}
     large = [call for call in calls if costs[id(call)] >= SHARED]
+    large.sort(key=lambda call: isinstance(call.kernel, Columns))
     small = sorted((call for call in calls if costs[id(call)] < SHARED), key=lambda call: -costs[id(call)])
     turns = [Turn(call, -1) for call in large]
     for k, call in enumerate(small):
