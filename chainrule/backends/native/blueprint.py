@@ -21,6 +21,10 @@ _SOURCES = ("ir", "ops", "passes", "backends/native")
 _LENGTH = 8  # bytes of the number before the text
 
 
+class NotCompiledError(Exception):
+    """A graph has primitives for which there is no machine code."""
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """A scheduled program."""

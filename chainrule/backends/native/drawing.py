@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.backends.native.blueprint import Blueprint
+from chainrule.backends.native.blueprint import Blueprint, NotCompiledError
 from chainrule.backends.native.emit import emit, has_row, name_of
 from chainrule.backends.native.jit import compile_object
 from chainrule.backends.native.level import Level
@@ -20,10 +20,6 @@ from chainrule.passes.memory import lifetimes, plan
 from chainrule.passes.schedule import schedule
 
 _ALIGNMENT = 64  # bytes, of each thread's scratch memory
-
-
-class NotCompiledError(Exception):
-    """A graph has primitives for which there is no machine code."""
 
 
 class Drawing:

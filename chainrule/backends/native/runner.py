@@ -13,22 +13,25 @@ import ctypes
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.backends import native
 from chainrule.backends.native import walk
 from chainrule.backends.native.blueprint import Blueprint, key_of_program, unpacked
 from chainrule.backends.native.cache import user_cache
-from chainrule.backends.native.drawing import Drawing, NotCompiledError
 from chainrule.backends.native.jit import Library, host_level, object_key
 from chainrule.backends.native.level import Level
 from chainrule.backends.native.pool import Launch, process_pool
-from chainrule.backends.native.report import Report, report
 from chainrule.ir.graph import Graph
 from chainrule.ir.types import Array
-from chainrule.passes.describe import Buffers
-from chainrule.passes.schedule import Turn
+
+if TYPE_CHECKING:
+    from chainrule.backends.native.drawing import Drawing
+    from chainrule.backends.native.report import Report
+    from chainrule.passes.describe import Buffers
+    from chainrule.passes.schedule import Turn
 
 ALIGNMENT = 64
 Program = Callable[[Sequence[Array]], list[Array]]
@@ -37,9 +40,6 @@ Program = Callable[[Sequence[Array]], list[Array]]
 def check() -> None:
     """Raises NativeUnavailable where this machine cannot run generated code."""
     process_pool()
-
-
-__all__ = ["NotCompiledError", "Runner", "check", "compile"]
 
 
 def compile(graph: Graph, threads: Callable[[], int], explain: Callable[[Graph], Program]) -> Runner:
@@ -80,7 +80,8 @@ class Runner:
     @functools.cached_property
     def drawing(self) -> Drawing:
         """What the passes made of the graph; of a program from the cache, made when somebody asks."""
-        return Drawing(self.graph)
+        drawing: Drawing = native.drawing.Drawing(self.graph)
+        return drawing
 
     @property
     def buffers(self) -> Buffers:
@@ -163,7 +164,8 @@ class Runner:
 
     def report(self, arrays: Sequence[Array | None] | None = None) -> Report:
         """What became of the graph. With `arrays`, its inputs as far as they are known, calls are timed."""
-        return report(self, arrays)
+        found: Report = native.report.report(self, arrays)
+        return found
 
     def _fail(self, arrays: Sequence[Array]) -> list[Array]:
         """The other executor raises, or finds that nothing is wrong."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.backends import reference
-from chainrule.backends.native import blueprint, compile, runner
+from chainrule.backends import native, reference
+from chainrule.backends.native import blueprint, compile
 from chainrule.backends.native.cache import Cache
 from chainrule.backends.native.jit import host_level
 from chainrule.backends.native.level import host_levels
@@ -38,7 +40,7 @@ def test_a_program_is_made_once(cache: Cache, tmp_path: Path, monkeypatch: pytes
     graph = graph_of(lambda x: (x @ x.T).softmax(1), X)
     first = compile(graph, lambda: 1, reference.compile)
     assert len(list(tmp_path.iterdir())) == 1
-    monkeypatch.setattr(runner, "Drawing", lambda graph: pytest.fail("the graph was drawn again"))
+    monkeypatch.setattr(native.drawing, "Drawing", lambda graph: pytest.fail("the graph was drawn again"))
     second = compile(graph, lambda: 1, reference.compile)
     assert [a.tobytes() for a in first([X])] == [a.tobytes() for a in second([X])]
 
@@ -65,3 +67,27 @@ def test_a_blueprint_reads_back() -> None:
     drawn = compile(graph, lambda: 1, reference.compile).drawing
     made, code = drawn.blueprint(host_level())
     assert blueprint.unpacked(made.packed(code)) == (made, code)
+
+
+_MAKE_AND_RUN = """
+import sys
+import numpy as np
+import chainrule as cr
+from chainrule.ir import state
+state.set_cache_folder(sys.argv[1])
+step = cr.compile(lambda x: (x @ x.T).softmax(1).sum())
+step(np.ones((16, 8), np.float32))
+print(*sorted(name for name in sys.modules if name.startswith("chainrule.")))
+"""
+
+
+def test_a_program_from_the_disk_loads_nothing_that_makes_programs(tmp_path: Path) -> None:
+    loaded = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", _MAKE_AND_RUN, str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        loaded.append(done.stdout.split())
+    makers = "chainrule.passes.", "chainrule.backends.native.drawing", "chainrule.backends.native.emit"
+    assert all(any(name.startswith(maker) for name in loaded[0]) for maker in makers)
+    assert not [name for name in loaded[1] if name.startswith(makers)]
