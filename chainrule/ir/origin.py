@@ -39,17 +39,28 @@ class Origin(NamedTuple):
         return f"{place}, layer {path}" if path else place
 
 
-def user_frame() -> FrameType | None:
-    """The innermost frame outside the package."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_ours(frame.f_globals.get("__name__", "")):
+class _Known(dict[str, bool]):
+    """`is_ours` of the names asked so far: every node asks of some ten frames."""
+
+    def __missing__(self, name: str) -> bool:
+        self[name] = found = is_ours(name)
+        return found
+
+
+_IS_OURS = _Known()
+
+
+def user_frame(inner: int = 0) -> FrameType | None:
+    """The innermost frame outside the package, `inner` frames around whoever calls left out."""
+    frame: FrameType | None = sys._getframe(1 + inner)
+    while frame is not None and _IS_OURS[frame.f_globals.get("__name__", "")]:
         frame = frame.f_back
     return frame
 
 
-def here() -> Origin | None:
-    """The origin of what the user's program is doing now."""
-    frame = user_frame()
+def here(inner: int = 0) -> Origin | None:
+    """The origin of what the user's program is doing now; the caller knows `inner` frames around itself as ours."""
+    frame = user_frame(1 + inner)
     layers = state.layers.get()
     if frame is None:
         return Origin(None, 0, layers) if layers else None

@@ -90,12 +90,31 @@ class Trace:
         self.called_optimizer = False
         self.given: dict[Node, Array] = {}  # the arguments of the call that is being traced
         self.values: dict[Node, Callable[[], Array]] = {}  # of the other inputs, in that call
+        self._once: dict[tuple[Primitive, tuple[Node, ...], str], Node] = {}
 
     # operations
 
     def add(self, primitive: Primitive, operands: tuple[Carrier, ...], params: dict[str, Any]) -> Node:
-        """The node of one operation."""
+        """The node of one operation.
+
+        Of single numbers that need no gradient it is made once: an optimiser asks the same of its settings for every
+        parameter.
+        """
         inputs = tuple([operand if operand.__class__ is Node else self.lift(operand.array) for operand in operands])
+        for node in inputs:
+            if node.shape != () or node.needs_grad:
+                return self._made(primitive, inputs, params)
+        return self.once(primitive, inputs, params) if inputs else self._made(primitive, inputs, params)
+
+    def once(self, primitive: Primitive, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:
+        """The node of an operation, the same one whenever it is asked for."""
+        key = primitive, inputs, str(params)  # exact, as values are not: 0.0 == -0.0
+        found = self._once.get(key)
+        if found is None:
+            found = self._once[key] = self._made(primitive, inputs, params)
+        return found
+
+    def _made(self, primitive: Primitive, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:
         type = primitive.infer(*[node.type for node in inputs], **params)
         needs_grad = (
             primitive.vjp is not None
@@ -103,7 +122,7 @@ class Trace:
             and state.gradients_enabled.get()
             and is_differentiable(type)
         )
-        return Node(primitive, inputs, params, type, origin.here(), needs_grad)
+        return Node(primitive, inputs, params, type, origin.here(1), needs_grad)
 
     def lift(self, array: Array) -> Node:
         """The input that stands for an array met while tracing; later calls read the same array object again."""

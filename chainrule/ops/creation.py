@@ -59,8 +59,11 @@ def _kept(shape: Shape, value: Number, dtype: DType) -> Value:
 
 
 def number(shape: Shape, value: Number, dtype: DType) -> Carrier:
-    """`full` for a number in an operation: outside a trace it is made once and kept, since values never change."""
-    if state.trace.get() is None and (value or value.__class__ is int):  # 0.0 is not kept: it is equal to -0.0
+    """`full` for a number in an operation: made once and kept, since values never change."""
+    trace = state.trace.get()
+    if trace is not None:
+        return trace.once(_full, (), {"shape": shape, "value": value, "dtype": dtype})
+    if value or value.__class__ is int:  # 0.0 is not kept: it is equal to -0.0
         return _kept(shape, value, dtype)
     return _full(shape=shape, value=value, dtype=dtype)
 

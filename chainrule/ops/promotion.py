@@ -14,7 +14,7 @@ from chainrule.ir.operators import operator
 from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import BOOL, FLOATING, INTEGER, Array, DType, Shape, Type, bool_, float32, float64, promote
 from chainrule.ir.value import Carrier, Node, Value
-from chainrule.ops.creation import default_dtype, full, number, number_dtype
+from chainrule.ops.creation import default_dtype, number, number_dtype
 from chainrule.ops.movement import BROADCAST_TO, broadcast_shapes, broadcast_to
 
 Domain = tuple[float, float]
@@ -104,7 +104,7 @@ def _shape_of_both(name: str, a: Shape, b: Shape) -> Shape:
 def fit(x: Any, shape: Shape, dtype: DType) -> Carrier:
     """An operand (a carrier or a number) in a given shape and type."""
     if number_dtype(x) is not None:
-        return full(shape, x if dtype.category != BOOL else bool(x), dtype)
+        return number(shape, x if dtype.category != BOOL else bool(x), dtype)
     return broadcast_to(cast(x, dtype), shape)
 
 

@@ -119,6 +119,9 @@ class Rewriter(Trace):
             found = self.known[key] = self.normal(Node(primitive, operands, params, type, self.origin))
         return found
 
+    def once(self, primitive: Primitive, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:
+        return self.add(primitive, inputs, params)  # what it makes is made once, whoever asks
+
     def lift(self, array: Array) -> Node:
         raise AssertionError("a pass made an array; what it makes are nodes")
 
