@@ -38,6 +38,9 @@ _CHEAP = """
 CHEAP = frozenset(_CHEAP.split())
 _FREE = CHEAP | MOVEMENT | CONSTANT
 
+# Numbers in one kernel: a longer chain (the norms of all gradients, added up) is several calls of the same code.
+MOST_SCALARS = 32
+
 Order = tuple[int, int]  # kernels that need inputs only: (0, n), the others (1, n)
 
 
@@ -224,7 +227,8 @@ class Fusion:
         for source in self._sources(node):
             self._materialise(source)
         group = self._latest(node)
-        if group is None or group.kind != "scalars" or not self._ready(node, group):
+        full = group is not None and len(group.levels) >= MOST_SCALARS
+        if group is None or full or group.kind != "scalars" or not self._ready(node, group):
             group = self._new("scalars", self._order_after(self._needs(node)), (1,))
         group.levels[node] = Level.UNIFORM
         self.home[node] = group
@@ -244,7 +248,8 @@ class Fusion:
         """Groups that might take a reduction: those that compute what it reads, or read it too; the latest first."""
         roots = self._roots(node)
         found = {self.home[root] for root in roots if root in self.home}
-        found.update(group for root in roots for group in self.reading[root][-4:])
+        # One number that both read is no reason: all updates of an optimiser read the same few.
+        found.update(group for root in roots if root.type.size > 1 for group in self.reading[root][-4:])
         return sorted((group for group in found if group.kind == kind), key=lambda group: group.order, reverse=True)
 
     def _reduces_in(self, group: Group, node: Node, domain: Shape, inner: int) -> bool:
