@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from chainrule import backends
@@ -36,18 +37,21 @@ def get_executor() -> str:
     return state.executor.get() if native() is not None else "reference"
 
 
-def compile_graph(graph: Graph) -> Executor:
-    """The program of a graph."""
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """For what makes many objects that live, as traces and passes do: collections would take long, and find nothing."""
     collecting = gc.isenabled()
-    gc.disable()  # passes make many objects that live, none in cycles: collections take half the time, find nothing
+    gc.disable()
     try:
-        return _compiled(graph)
+        yield
     finally:
         if collecting:
             gc.enable()
 
 
-def _compiled(graph: Graph) -> Executor:
+@without_collections()
+def compile_graph(graph: Graph) -> Executor:
+    """The program of a graph."""
     if state.executor.get() == "native":
         backend = native()
         if backend is not None:

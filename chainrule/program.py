@@ -61,8 +61,9 @@ class Program:
         nodes = [node for _, node in outputs]
         self.recording = state.gradients_enabled.get()
         differentiable = differentiable_outputs(nodes, trace.freed) if self.recording else []
-        runs_again = any(getattr(node.params.get("derivative"), "bound_to_trace", False) for node in behind(nodes))
-        used = set(sources) if runs_again else behind(nodes)
+        used = behind(nodes)
+        if any(getattr(node.params.get("derivative"), "bound_to_trace", False) for node in used):  # it runs again
+            used = set(sources)
         self.inputs = [node for node in sources if node in used]
         self.sources = [sources[node] for node in self.inputs]
         self.graph = Graph(tuple(self.inputs), tuple(nodes), self._aliases())
@@ -237,11 +238,11 @@ def apart_from(carrier: Value, foreign: list[Array]) -> Value:
 
 def behind(nodes: list[Node]) -> set[Node]:
     """The nodes that nodes depend on, and they themselves."""
-    seen: set[Node] = set()
-    stack = list(nodes)
+    seen = set(nodes)
+    stack = list(seen)
     while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            stack.extend(node.inputs)
+        for source in stack.pop().inputs:
+            if source not in seen:
+                seen.add(source)
+                stack.append(source)
     return seen

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.call_key import is_computed, is_float
 from chainrule.checks import SCALARS
+from chainrule.executor import without_collections
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError, GradientError, InPlaceError, LeakedTensorError
 from chainrule.ir.trace import Ended, Trace, leaked, make_input
@@ -40,6 +41,7 @@ class Overlap(Exception):
         self.positions = positions
 
 
+@without_collections()
 def traced(function: Callable[..., Any], leaves: list[Any], structure: Structure, keep_grads: bool) -> Program:
     """The program that a function is for these arguments."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import MappingProxyType
 
 from chainrule.ir.text import text_of
@@ -49,15 +50,13 @@ def nodes_behind(outputs: Iterable[Node], inputs: Iterable[Node] = ()) -> tuple[
     Any node can be an input: a backward program takes nodes of the forward one as given.
     """
     given = set(inputs)
-    found: set[Node] = set()
-    stack = [node for node in outputs if node.primitive is not INPUT and node not in given]
+    found = set(given)
+    stack = [node for node in dict.fromkeys(outputs) if node not in given]
+    found.update(stack)
     while stack:
-        node = stack.pop()
-        if node not in found:
-            found.add(node)
-            stack.extend([source for source in node.inputs if source.primitive is not INPUT and source not in given])
-    return tuple(sorted(found, key=_creation))
-
-
-def _creation(node: Node) -> int:
-    return node.order
+        for source in stack.pop().inputs:
+            if source not in found:
+                found.add(source)
+                stack.append(source)
+    found -= given
+    return tuple(sorted([node for node in found if node.primitive is not INPUT], key=attrgetter("order")))

@@ -11,6 +11,7 @@ Inputs first, then a line per node with its parameters in alphabetical order, so
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -39,8 +40,9 @@ def _lines(graph: Graph, names: bool) -> Iterator[str]:
     yield f"graph({', '.join(inputs)}) {{"
     for node in graph.nodes:
         operands = ", ".join([number.get(source, "%?") for source in node.inputs])
-        params = ", ".join([f"{key}={word(node.params[key])}" for key in sorted(node.params)])
-        call = f"{node.primitive.name}({operands}{'; ' if params else ''}{params})"
+        params = node.params
+        words = ", ".join([f"{key}={word(params[key])}" for key in sorted(params)]) if params else ""
+        call = f"{node.primitive.name}({operands}{'; ' if words else ''}{words})"
         yield f"  {number[node]} = {call} : {type_text(node.type)}"
     aliases = ", ".join(f"{output}->{input}" for output, input in sorted(graph.aliases.items()))
     outputs = ", ".join([number.get(node, "%?") for node in graph.outputs])
@@ -57,7 +59,12 @@ def _name(node: Node) -> str:
 
 def type_text(type: Any) -> str:
     """f32[2, 3], or (f32[2], i64[2]) for the type of a primitive of several results."""
-    return str(type) if type.__class__ is Type else _tuple_text([type_text(part) for part in type])
+    return _plain_type_text(type) if type.__class__ is Type else _tuple_text([type_text(part) for part in type])
+
+
+@functools.lru_cache(4096)
+def _plain_type_text(type: Type) -> str:
+    return str(type)
 
 
 def _tuple_text(words: list[str]) -> str:
@@ -66,6 +73,11 @@ def _tuple_text(words: list[str]) -> str:
 
 def word(value: Any) -> str:
     """A parameter of a primitive as text."""
+    kind = value.__class__
+    if kind is int or kind is bool:  # these first: every node asks
+        return repr(value)
+    if kind is tuple and all([part.__class__ is int for part in value]):
+        return repr(value)
     if isinstance(value, np.generic):
         value = value.item()  # a number of NumPy's means the same as Python's
     if value is None or isinstance(value, bool | int | float):

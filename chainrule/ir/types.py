@@ -18,10 +18,11 @@ BOOL, INTEGER, FLOATING = 0, 1, 2
 class DType:
     """An element type. There is one instance per type: compare with `is` or `==`.
 
-    `name` is NumPy's name, `numpy` the NumPy dtype, `category` one of BOOL < INTEGER < FLOATING (promotion climbs it).
+    `name` is NumPy's name, `short` that in graph text and errors (f32, i64, bool), `numpy` the NumPy dtype, `category`
+    one of BOOL < INTEGER < FLOATING (promotion climbs it).
     """
 
-    __slots__ = ("category", "is_floating_point", "itemsize", "name", "numpy")
+    __slots__ = ("category", "is_floating_point", "itemsize", "name", "numpy", "short")
 
     def __init__(self, name: str, category: int) -> None:
         self.name = name
@@ -29,11 +30,7 @@ class DType:
         self.category = category
         self.is_floating_point = category == FLOATING
         self.itemsize = self.numpy.itemsize
-
-    @property
-    def short(self) -> str:
-        """The name in graph text and in errors: f32, i64, bool."""
-        return self.name if self.category == BOOL else f"{self.name[0]}{8 * self.itemsize}"
+        self.short = name if category == BOOL else f"{name[0]}{8 * self.itemsize}"
 
     def __repr__(self) -> str:
         return f"chainrule.{self.name}"

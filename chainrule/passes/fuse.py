@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from chainrule.ir.graph import Graph
@@ -42,6 +43,9 @@ _FREE = CHEAP | MOVEMENT | CONSTANT
 MOST_SCALARS = 32
 
 Order = tuple[int, int]  # kernels that need inputs only: (0, n), the others (1, n)
+
+
+_order = attrgetter("order")
 
 
 @dataclass(eq=False)
@@ -128,7 +132,7 @@ class Fusion:
             self._visit(node)
         for node in self.graph.outputs:
             self._materialise(self.views.of(node)[0])
-        self.groups.sort(key=lambda group: group.order)
+        self.groups.sort(key=_order)
         return Fused(self.groups, self.home, self.views)
 
     def _in_order(self) -> list[Node]:
@@ -250,7 +254,7 @@ class Fusion:
         found = {self.home[root] for root in roots if root in self.home}
         # One number that both read is no reason: all updates of an optimiser read the same few.
         found.update(group for root in roots if root.type.size > 1 for group in self.reading[root][-4:])
-        return sorted((group for group in found if group.kind == kind), key=lambda group: group.order, reverse=True)
+        return sorted([group for group in found if group.kind == kind], key=_order, reverse=True)
 
     def _reduces_in(self, group: Group, node: Node, domain: Shape, inner: int) -> bool:
         """Lets a reduction join, if it runs over the group's points and all it needs is ready."""
@@ -447,12 +451,15 @@ class Fusion:
 
     # Order
 
-    def _sources(self, node: Node) -> list[Node]:
-        return [source for source, _ in self.views.operands(node)]
+    def _sources(self, node: Node) -> tuple[Node, ...]:
+        return self.views.sources(node)
 
-    def _roots(self, node: Node) -> list[Node]:
+    def _roots(self, node: Node) -> Sequence[Node]:
         """What a node reads of memory, through what floats below it."""
-        found, stack = [], self._sources(node)
+        sources = self._sources(node)
+        if self.floating.isdisjoint(sources):
+            return sources
+        found, stack = [], [*sources]
         while stack:
             source = stack.pop()
             if source in self.floating:
@@ -463,14 +470,15 @@ class Fusion:
 
     def _needs(self, node: Node) -> list[Group]:
         """The groups that must have run before a node is computed."""
-        return [self.home[root] for root in self._roots(node) if root in self.home]
+        home = self.home
+        return [home[root] for root in self._roots(node) if root in home]
 
     def _latest(self, node: Node) -> Group | None:
-        return max(self._needs(node), key=lambda group: group.order, default=None)
+        return max(self._needs(node), key=_order, default=None)
 
     def _ready(self, node: Node, group: Group) -> bool:
         """Whether all that a node needs is in the group, or before it."""
-        return all(need is group or need.order < group.order for need in self._needs(node))
+        return all([need is group or need.order < group.order for need in self._needs(node)])
 
     def _order_after(self, needs: list[Group]) -> Order:
         late = any(group.order[0] for group in needs) if needs else False

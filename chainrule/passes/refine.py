@@ -6,6 +6,7 @@ finer than (768, 128). Dimensions of length 1 count for nothing.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +15,11 @@ from chainrule.ir.types import Shape
 
 Strides = tuple[int, ...]
 
+# Answers kept: a deep model asks the same of the shapes of each of its blocks.
+_REMEMBERED = 4096
 
+
+@functools.lru_cache(_REMEMBERED)
 def common_refinement(a: Shape, b: Shape) -> Shape | None:
     """The coarsest shape that is finer than both, without dimensions of length 1; None if there is none.
 
@@ -45,6 +50,7 @@ def _row_major(shape: Shape) -> set[int]:
     return set(contiguous_strides(shape))
 
 
+@functools.lru_cache(_REMEMBERED)
 def contiguous_strides(shape: Shape) -> Strides:
     """The strides of row-major memory, in elements."""
     strides, step = [], 1
@@ -85,10 +91,11 @@ class View(NamedTuple):
     strides: Strides
     offset: int = 0
 
-    @classmethod
-    def contiguous(cls, shape: Shape) -> View:
+    @staticmethod
+    @functools.lru_cache(_REMEMBERED)
+    def contiguous(shape: Shape) -> View:
         """Row-major memory."""
-        return cls(shape, contiguous_strides(shape))
+        return View(shape, contiguous_strides(shape))
 
     @property
     def size(self) -> int:
@@ -147,6 +154,7 @@ class View(NamedTuple):
                 return None
         return View(dims, tuple(strides), self.offset)
 
+    @functools.lru_cache(_REMEMBERED)  # noqa: B019 - it keeps numbers only
     def reshaped(self, shape: Shape) -> View | None:
         """The elements, in their order, in another shape; None if they would have to be moved for that."""
         if self.shape == shape:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from chainrule.ir.types import Shape, Type
@@ -24,6 +25,7 @@ class Views:
         self._known: dict[Node, tuple[Node, View]] = {}
         self.copied: dict[Node, tuple[Node, View]] = {}  # movement that is done in memory: what it copies
         self._operands: dict[Node, list[tuple[Node, View]]] = {}
+        self._sources: dict[Node, tuple[Node, ...]] = {}
 
     def of(self, node: Node) -> tuple[Node, View]:
         """The node that computes it, and the view of that node's memory that it is."""
@@ -55,6 +57,7 @@ class Views:
         """Has a movement's elements moved in memory, for this reader and all that come later."""
         self._known[node] = self._copy(node, *self.of(node))
         del self._operands[reader]
+        self._sources.pop(reader, None)
 
     def _copy(self, node: Node, source: Node, view: View) -> tuple[Node, View]:
         self.copied[node] = source, view
@@ -86,6 +89,13 @@ class Views:
             found = self._operands[node] = self._find_operands(node)
         return found
 
+    def sources(self, node: Node) -> tuple[Node, ...]:
+        """The nodes that compute what a node reads."""
+        found = self._sources.get(node)
+        if found is None:
+            found = self._sources[node] = tuple([source for source, _ in self.operands(node)])
+        return found
+
     def _find_operands(self, node: Node) -> list[tuple[Node, View]]:
         if node in self.copied:
             return [self.copied[node]]
@@ -106,11 +116,13 @@ def points_of(node: Node, views: Views) -> Shape:
     return views.copied[node][1].shape if node in views.copied else node.shape
 
 
+@functools.lru_cache(4096)
 def is_identity(view: View, size: int) -> bool:
     """Whether a view is all of a row-major array of that size, in order."""
     return math.prod(view.shape) == size and view.offset == 0 and View.contiguous(view.shape).same_as(view)
 
 
+@functools.lru_cache(4096)
 def is_row_broadcast(view: View, rows: int) -> bool:
     """Whether a view repeats each of `rows` values along the last dimensions."""
     if view.offset:
@@ -126,6 +138,7 @@ def is_row_broadcast(view: View, rows: int) -> bool:
     return View.contiguous(outer.shape).same_as(outer) and all(stride == 0 or n == 1 for n, stride in inner)
 
 
+@functools.lru_cache(4096)
 def row_stride(view: View, domain: Shape, length: int) -> int | None:
     """The one stride of a view along the row (the last dimensions of the domain, `length` in all); None if several."""
     fine = view.split_to(domain)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from chainrule.backends.native.cache import key_of
@@ -42,7 +42,7 @@ class Blueprint:
 
     def packed(self, code: bytes) -> bytes:
         """The blueprint and the machine code, as `unpacked` reads them."""
-        text = json.dumps(asdict(self)).encode()
+        text = json.dumps(vars(self)).encode()
         return len(text).to_bytes(_LENGTH, "little") + text + code
 
 

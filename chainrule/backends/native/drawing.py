@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from chainrule.backends.native.blueprint import Blueprint, NotCompiledError
 from chainrule.backends.native.emit import emit, has_row, name_of
 from chainrule.backends.native.jit import compile_object
@@ -34,7 +36,8 @@ class Drawing:
         self.buffers = Buffers(fused, lowered.inputs, lowered.outputs)
         self.inputs = len(lowered.inputs)
         self.outputs = tuple([self.buffers.number[fused.views.of(node)[0]] for node in lowered.outputs])
-        alone = {k: j for k, j in graph.aliases.items() if self.outputs.count(self.outputs[k]) == 1}
+        written = Counter(self.outputs)
+        alone = {k: j for k, j in graph.aliases.items() if written[self.outputs[k]] == 1}
         self.replaced = {self.outputs[k]: j for k, j in alone.items()}  # {an output's buffer: an input's}
         self.phases = schedule(self.buffers.calls, self.replaced)
 
@@ -45,14 +48,14 @@ class Drawing:
 
     def blueprint(self, level: Level) -> tuple[Blueprint, bytes]:
         """The program as data, and the object code of its kernels (nothing, of none)."""
-        kernels = {kernel: k for k, kernel in enumerate(dict.fromkeys(call.kernel for call in self.buffers.calls))}
+        kernels: dict[Kernel, int] = {}
+        numbers = {call: kernels.setdefault(call.kernel, len(kernels)) for call in self.buffers.calls}
         names, code, scratch = _generated(list(kernels), level)
         external = {*range(self.inputs), *self.outputs}
         sizes = {k: self.buffers.size_of(node) for node, k in self.buffers.number.items() if k not in external}
         offsets, arena_bytes = plan(sizes, lifetimes(self.phases))
         phases = [
-            tuple([(kernels[turn.call.kernel], turn.owner, *turn.call.buffers) for turn in phase])
-            for phase in self.phases
+            tuple([(numbers[turn.call], turn.owner, *turn.call.buffers) for turn in phase]) for phase in self.phases
         ]
         blueprint = Blueprint(
             kernels=names,
