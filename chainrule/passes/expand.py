@@ -5,6 +5,7 @@ It comes after differentiation, so that derivatives are those of the rules, and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from chainrule.ir.graph import Graph
@@ -13,6 +14,7 @@ from chainrule.passes.arithmetic_rules import IDENTITIES
 from chainrule.passes.rewrite import Rule, Rules, rewrite
 
 HasRow = Callable[[str], bool]
+NOTHING = Rules()
 
 
 class MissingRowError(Exception):
@@ -25,18 +27,28 @@ class MissingRowError(Exception):
         self.names = names
 
 
-def expand(graph: Graph, has_row: HasRow) -> Graph:
+def expand(graph: Graph, has_row: HasRow, further: Rules = NOTHING) -> Graph:
     """The graph in primitives for which `has_row(name)` is true. What is no computation (detach, alias) is gone.
 
+    The `further` rules are applied on the same walk, to what expansions make too.
     MissingRowError names the primitives for which there is neither a row nor an expansion.
     """
-    if all([has_row(node.primitive.name) for node in graph.nodes]):
-        return graph
-    expanded = rewrite(graph, Rules((*IDENTITIES, expansion(has_row))))
-    missing = {node.primitive.name for node in expanded.nodes if not has_row(node.primitive.name)}
+    if all(map(has_row, _names(graph))):
+        return rewrite(graph, further) if further.rules else graph
+    expanded = rewrite(graph, _rules(has_row, further))
+    missing = [name for name in _names(expanded) if not has_row(name)]
     if missing:
         raise MissingRowError(tuple(sorted(missing)))
     return expanded
+
+
+def _names(graph: Graph) -> set[str]:
+    return {node.primitive.name for node in graph.nodes}
+
+
+@functools.lru_cache(16)
+def _rules(has_row: HasRow, further: Rules) -> Rules:
+    return Rules((*IDENTITIES, expansion(has_row), *further.rules))
 
 
 def expansion(has_row: HasRow) -> Rule:

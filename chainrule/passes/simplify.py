@@ -1,7 +1,7 @@
 """Simplification: every rewrite that is right for any backend and never costs. The values stay the same bits.
 
-One walk does it, and folds constants and shares common subexpressions on the way: each of the three makes work for the
-other two. The table is in parts, in the order in which they are tried: what is no computation goes first, constants
+One walk does it, and folds constants and shares common subexpressions on the way (and, before code is made, `expand`s):
+each makes work for the others. The table is in parts, in the order in which they are tried: what is no computation goes first, constants
 next, then movement and arithmetic.
 """
 
