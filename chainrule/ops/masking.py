@@ -12,7 +12,7 @@ from chainrule.ir.types import Array, DType, Type, bool_, float32, int64
 from chainrule.ir.value import Carrier
 from chainrule.ops.creation import full, iota, number_dtype
 from chainrule.ops.elementwise import eq, gt, lt, where, zero_where
-from chainrule.ops.indexing import as_indices
+from chainrule.ops.indexing import as_indices, index_select
 from chainrule.ops.movement import normalise_axis
 from chainrule.ops.points import take_points
 from chainrule.ops.promotion import cast
@@ -27,11 +27,17 @@ def _one_hot_reference(index: Array, *, classes: int, dtype: DType) -> Array:
     return np.asarray(index[..., None] == np.arange(classes), dtype.numpy)
 
 
+def _expanded_one_hot(index: Carrier, *, classes: int, dtype: DType) -> Carrier:
+    """Where the class numbers are looked up among themselves, which changes none, but refuses what is no class."""
+    known = index_select(iota(classes, int64), index.reshape((index.type.size,)), 0)
+    return cast(eq(known.reshape((*index.shape, 1)), iota(classes, int64)), dtype)
+
+
 _one_hot = Primitive(
     "one_hot",
     _one_hot_reference,
     lambda index, *, classes, dtype: Type((*index.shape, classes), dtype),
-    expand=lambda index, *, classes, dtype: cast(eq(index.reshape((*index.shape, 1)), iota(classes, int64)), dtype),
+    expand=_expanded_one_hot,
     samples=lambda rng: [
         ((rng.integers(0, 3, shape),), {"classes": 3, "dtype": dtype})
         for shape in ((4,), (2, 2), (), (0,))

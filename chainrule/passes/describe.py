@@ -139,14 +139,12 @@ class Description:
 
     def _value(self, source: Node, view: View, level: Level) -> int:
         """The step of an operand at a level: computed here, a constant, or read from memory."""
-        if source in self._step_of:
-            return self._step_of[source]
         name = source.primitive.name
         if name == "full":
             return self._constant(source.params["value"], source.dtype)
-        if name == "iota":
+        if name == "iota":  # of whatever view, even where it is stored here for another kernel
             return self._add(Position(self.strides(view, level), source.dtype, level, view.offset))
-        return self._load(source, view, level)
+        return self._step_of[source] if source in self._step_of else self._load(source, view, level)
 
     def _constant(self, value: object, dtype: DType) -> int:
         key = ("constant", repr(value), dtype)

@@ -180,8 +180,8 @@ class Fusion:
 
     def _place(self, node: Node) -> None:
         """Has an elementwise node computed in the latest of its operands' kernels, else in one of its own."""
-        if node.primitive.name in ("index_select", "gather"):
-            self._materialise(self.views.of(node.inputs[0])[0])
+        if node.primitive.name in SELECTION | RANDOM:
+            self._put_in_memory(node.inputs[:1])
         latest = self._latest(node)
         for group in [latest, *self._candidates(node, "rows")]:
             join = self._join(group, node) if group is not None and group.kind in JOINABLE else None
