@@ -8,50 +8,40 @@ computed the handles change over. Either way a step is written whole or not at a
 
 What can have changed: the observations of the trace (compared at every call), the arguments (their kinds too), and the
 cells. Whoever reads or writes a parameter or buffer outside of a program counts up `state.cell_uses`. If the count has
-moved, or another program has written cells, everything is bound again: who still holds an array that a call would
-overwrite keeps it, and the cell gets another.
+moved, or another program has moved a cell (`cell_memory.py`), everything is bound again: who still holds an array that
+a call would overwrite keeps it, and the cell gets another.
 """
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
+from chainrule.cell_memory import (
+    Cell,
+    address_of,
+    cell_of,
+    enter,
+    is_cell,
+    is_plain,
+    last_move,
+    leave,
+    note_move,
+)
 from chainrule.checks import SCALARS
 from chainrule.ir import state
 from chainrule.ir.tree import LEAF, unflatten
-from chainrule.ir.types import Array, float32
+from chainrule.ir.types import Array
 from chainrule.ir.value import Leaf, Value
-from chainrule.tensor import Buffer, Parameter, Tensor, aligned_empty
+from chainrule.tensor import Tensor, aligned_empty
 
 if TYPE_CHECKING:
     from chainrule.program import Program
 
 NOT_SHORT = object()  # what a short call returns when the call has to be made in full
 KEPT_BYTES = 1 << 14  # a result up to this size has memory of its own in the program, and is copied out of it
-
-_word_at = ctypes.c_int64.from_address
-_DATA_OFFSET = 16  # of the pointer to the elements in NumPy's array object, on CPython with its lock
-
-
-def _finds_data() -> bool:
-    probe = np.zeros(3)
-    return bool(sys.implementation.name == "cpython" and _word_at(id(probe) + _DATA_OFFSET).value == probe.ctypes.data)
-
-
-_SHORTCUT = not hasattr(sys, "_is_gil_enabled") and _finds_data()  # what Python 3.13 added the question for moves it
-
-
-def address_of(array: Array) -> int:
-    """Where an array's elements begin. `array.ctypes.data` takes a microsecond, this a quarter of one."""
-    if _SHORTCUT:
-        return _word_at(id(array) + _DATA_OFFSET).value
-    address: int = array.ctypes.data
-    return address
 
 
 class Layout(NamedTuple):
@@ -64,81 +54,26 @@ class Layout(NamedTuple):
     dtype: Any
 
 
-class Cell:
-    """A parameter or buffer that the program writes: its handle, and its two values."""
+class Written(NamedTuple):
+    """A cell that the program writes."""
 
-    __slots__ = ("current", "handle", "place", "replaced", "result", "spare")
-
-    def __init__(self, handle: Tensor, place: int | None, result: int, replaced: bool = False) -> None:
-        self.handle = handle
-        self.place = place  # among the program's inputs, if it is read
-        self.result = result  # among its outputs
-        self.replaced = replaced  # the program may write the new value over the old one
-        self.current: Value = handle._carrier
-        self.spare: Value | None = None
-
-    def bind(self) -> tuple[int, int]:
-        """The addresses of what it holds now, and of what it will hold next: the same, where it is written over."""
-        if self.handle._carrier is self.spare:
-            self.current, self.spare = self.spare, self.current
-        elif self.handle._carrier is not self.current:
-            self.current, self.spare = self.handle._carrier, None
-        if not is_plain(self.current.array):
-            self.handle._carrier = self.current = self._value(np.array(self.current.array, order="C"))
-        now = address_of(self.current.array)
-        if self.replaced and not is_shared(self, self.current):
-            self.spare = None
-            return now, now
-        if self.spare is None or is_shared(self, self.spare) or not self._fits(self.spare):
-            self.spare = self._value(aligned_empty(self.current.array.shape, self.current.dtype))
-        return now, address_of(self.spare.array)
-
-    def _fits(self, spare: Value) -> bool:
-        held = self.current
-        return spare.type == held.type and spare.leaf is held.leaf and spare.needs_grad == held.needs_grad
-
-    def _value(self, array: Array) -> Value:
-        return Value(array, needs_grad=self.current.needs_grad, leaf=self.current.leaf)
+    cell: Cell
+    place: int | None  # among the program's inputs, if it is read
+    result: int  # among its outputs
+    replaced: bool  # the program may write the new value over the old one
 
 
-def is_plain(array: Array) -> bool:
-    """Whether a program can read it where it stands."""
-    return bool(array.flags.c_contiguous and array.flags.aligned)
+class Bound(NamedTuple):
+    """A cell as it was when its addresses were put into the tables."""
 
+    cell: Cell
+    stamp: int
+    now: int
 
-def is_shared(cell: Cell, value: Value) -> bool:
-    """Whether someone besides the cell (and its handle, if that holds it now) holds a value, or its array's memory."""
-    held = references_of(value)
-    alone = _ALONE[value.array.base is None]
-    by_handle = cell.handle._carrier is value
-    return held[0] > alone[0] + by_handle or held[1] > alone[1] or held[2] > alone[2]
-
-
-def references_of(value: Value) -> tuple[int, int, int]:
-    """How many hold the value, its array, and the memory that it is a view of, as views of it do."""
-    array = value.array
-    return sys.getrefcount(value), sys.getrefcount(array), sys.getrefcount(array.base)
-
-
-def _references_of_cells_alone(array: Array) -> tuple[int, int, int]:
-    """What the counts are if only a cell holds a value with such an array."""
-    cell = Cell(Tensor(Value(np.zeros(1))), None, 0)
-    cell.spare = Value(array)
-    del array
-
-    def seen(cell: Cell, value: Value) -> tuple[int, int, int]:
-        return references_of(value)
-
-    return seen(cell, cell.spare)
-
-
-_ALONE = {
-    False: _references_of_cells_alone(aligned_empty((1,), float32)),
-    True: (*_references_of_cells_alone(np.zeros(1))[:2], sys.maxsize),  # None is held by many
-}
-
-# The short call that wrote cells last: the others have to look at theirs again. Shared by all threads, as cells are.
-_last_writer: list[Any] = [None]
+    def stands(self, side: int) -> bool:
+        """Whether the addresses in the table of a side are still right."""
+        cell, stamp, now = self
+        return cell.stamp == stamp and cell.now == now ^ side and cell.handle._carrier is cell.values[cell.now]
 
 
 class ShortCall:
@@ -152,11 +87,12 @@ class ShortCall:
         self.tensors: list[Layout] = []  # of those that are tensors
         self.count = 0  # of arguments
         self.constants: list[tuple[int, type, Any]] = []
-        self.cells: list[Cell] = []
-        self.read: list[tuple[int, Tensor]] = []
+        self.cells: list[Written] = []
+        self.read: list[tuple[int, Cell]] = []
         self.numbers: list[list[Any]] = []  # [handle, the value it had, where the number stands]
-        self.held: list[Any] = []  # whose addresses are in the tables
-        self.commits: list[list[tuple[Tensor, Any]]] = []  # of each side: the handles, and what they hold next
+        self.held: list[Array] = []  # copies of cells that no program can read where they stand
+        self.fixed: list[Bound] = []  # the cells that stay where they are, and
+        self.turning: list[Bound] = []  # those of which the other value is the next one
         self.written: list[Tensor] = []  # the handles whose memory is written over
         self.small: list[tuple[int, Array]] = []  # results: which output, the memory that it is copied out of
         self.large: list[tuple[int, int, Any]] = []  # which output, its slot and type: it gets new memory each time
@@ -164,6 +100,7 @@ class ShortCall:
         self.alone: int | None = None  # the output that is the one result, as most steps have it
         self.side = 0
         self.uses = -1
+        self.move: object = None  # the last move of cells that the addresses allow for
         self.looks = 0  # calls left in which everything is bound again
         self.looked = False  # whether this call is one of them
 
@@ -214,7 +151,7 @@ class ShortCall:
                 if not is_cell(target.thing) or target.thing.is_scalar_cell:
                     return False
                 replaced = k in self.runner.in_place
-                self.cells.append(Cell(target.thing, places.pop(id(target.thing), None), k, replaced))
+                self.cells.append(Written(cell_of(target.thing), places.pop(id(target.thing), None), k, replaced))
         for source in program.sources:
             if source.kind == "cell" and id(source.thing) in places:
                 self._reads(places[id(source.thing)], source.thing)
@@ -223,6 +160,7 @@ class ShortCall:
         if len(recipes) == 1 and program.structure is LEAF and recipes[0].kind == "value":
             self.alone = recipes[0].thing
         self.count = len(args)
+        self._bind_results()
         return True
 
     def _takes_argument(self, position: int, k: int, leaf: Any) -> bool:
@@ -255,40 +193,38 @@ class ShortCall:
         if handle.is_scalar_cell:
             self.numbers.append([handle, None, np.zeros(1), place])
         else:
-            self.read.append((place, handle))
+            self.read.append((place, cell_of(handle)))
 
     # Binding
 
     def _bind(self) -> None:
         """Puts the addresses of all cells into the program's two tables."""
         tables = self.runner.tables
-        self.held, self.commits = [], []  # whose spare values would else be held here
-        for place, handle in self.read:
-            array = handle._carrier.array
+        self.side, self.held, self.fixed, self.turning, self.written = 0, [], [], [], []
+        for place, cell in self.read:
+            cell.follow()
+            array = cell.current.array
             if not is_plain(array):
                 array = np.array(array, order="C")
-            self.held.append((handle._carrier, array))
+                self.held.append(array)
             for table in tables:
                 table[1 + place] = address_of(array)
+            self.fixed.append(Bound(cell, cell.stamp, cell.now))
         for number in self.numbers:
             for table in tables:
                 table[1 + number[3]] = address_of(number[2])
-        for cell in self.cells:
-            now, then = cell.bind()
-            output = 1 + self.runner.outputs[cell.result]
+        for cell, read_at, result, replaced in self.cells:
+            now, then = cell.bind(replaced)
+            output = 1 + self.runner.outputs[result]
             for table, source, target in ((tables[0], now, then), (tables[1], then, now)):
-                if cell.place is not None:
-                    table[1 + cell.place] = source
+                if read_at is not None:
+                    table[1 + read_at] = source
                 table[output] = target
-        self.side = 0
-        over = [cell for cell in self.cells if cell.spare is None]  # written over
-        two = [cell for cell in self.cells if cell.spare is not None]
-        self.written = [cell.handle for cell in over]
-        self.commits = [[(cell.handle, cell.spare) for cell in two], [(cell.handle, cell.current) for cell in two]]
-        self._bind_results()
+            (self.fixed if now == then else self.turning).append(Bound(cell, cell.stamp, cell.now))
+            if now == then:
+                self.written.append(cell.handle)
 
     def _bind_results(self) -> None:
-        self.small, self.large = [], []
         for k in self.results:
             type = self.runner.output_types[k]
             slot = 1 + self.runner.outputs[k]
@@ -322,20 +258,11 @@ class ShortCall:
                 return NOT_SHORT
         if self.program.observations.changed() is not None:
             return NOT_SHORT
-        self.looked = False
-        if self.uses != state.cell_uses() or _last_writer[0] is not self:
-            self.looks = 2  # what is current now is overwritten by the call after this one
-        if self.looks and not self._bound_again():
-            return NOT_SHORT
-        for number in self.numbers:
-            value = number[0]._carrier
-            if value is not number[1]:
-                number[2][0] = value.array
-                number[1] = value
-        table = self.runner.tables[self.side]
-        for k in range(0, len(addresses), 2):
-            table[addresses[k]] = addresses[k + 1]
-        return self._run(table)
+        try:
+            enter(self)
+            return self._run(addresses) if self._is_bound() or self._bound_again() else NOT_SHORT
+        finally:
+            leave(self)
 
     def _takes_tensors(self, args: tuple[Any, ...], addresses: list[int]) -> bool:
         """Whether the arguments that are to be tensors are; appends where their elements are to the addresses."""
@@ -353,32 +280,61 @@ class ShortCall:
         # one tensor twice is another program
         return len(self.tensors) == 1 or len({id(args[layout[0]]) for layout in self.tensors}) == len(self.tensors)
 
+    def _is_bound(self) -> bool:
+        """Whether all cells are where the tables say."""
+        self.looked = False
+        if self.uses != state.cell_uses():
+            self.looks = 2  # what is current now is overwritten by the call after this one
+        elif not self.looks and (move := last_move()) is not self.move:
+            if self.turning:  # another program may have turned them
+                self.side = self.turning[0].cell.now ^ self.turning[0].now
+            if all([bound.stands(0) for bound in self.fixed]) and all([b.stands(self.side) for b in self.turning]):
+                self.move = move
+            else:
+                self.looks = 1
+        return not self.looks
+
     def _bound_again(self) -> bool:
         if not self.program.fits([]):
             return False
+        self.move = last_move()
         self._bind()
         self.uses = state.cell_uses()
         self.looks -= 1
         self.looked = True
         return True
 
-    def _run(self, table: Any) -> Any:
-        """Runs the program on a table, commits what it wrote, and returns its result."""
+    def _run(self, addresses: list[int]) -> Any:
+        """Runs the program on these addresses of arguments, commits what it wrote, and returns its result."""
+        for number in self.numbers:
+            value = number[0]._carrier
+            if value is not number[1]:
+                number[2][0] = value.array
+                number[1] = value
+        table = self.runner.tables[self.side]
+        for k in range(0, len(addresses), 2):
+            table[addresses[k]] = addresses[k + 1]
         fresh: dict[int, Array] = {}  # results that leave in the memory that they were written to
         for k, slot, type in self.large:
             fresh[k] = aligned_empty(type.shape, type.dtype)
             table[slot] = address_of(fresh[k])
+        turns = []
+        for cell, stamp, now in self.turning:
+            following = now ^ self.side ^ 1
+            turns.append((cell, following, cell.values[following]))
+            if cell.stamp != stamp:
+                return NOT_SHORT  # another thread has moved it meanwhile
         if not self.runner.run_on(self.side):
             return NOT_SHORT  # an index out of range: a full call says which
         for k, memory in self.small:
             fresh[k] = memory.copy()
-        self._commit()
+        self._commit(turns)
         if self.alone is not None:
             return Tensor(Value(fresh[self.alone]))
         made = [Tensor(Value(fresh[r.thing])) if r.kind == "value" else r.thing for r in self.program.recipes]
         return unflatten(self.program.structure, made)
 
-    def _commit(self) -> None:
+    def _commit(self, turns: list[tuple[Cell, int, Any]]) -> None:
         """All handles change over; Ctrl-C in between is raised when that is done."""
         interrupt: BaseException | None = None
         while True:
@@ -386,24 +342,18 @@ class ShortCall:
                 if self.looked:  # nobody has looked since the last call, if not in this one
                     for handle in self.written:
                         handle._writes += 1  # views of it look again
-                for handle, value in self.commits[self.side]:
-                    handle._carrier = value
-                    handle._writes += 1
+                for cell, now, value in turns:
+                    cell.turn(now, value)
                 for leaf, gradient in self.program.other_gradients:
                     leaf.gradient = gradient
                 break
             except (KeyboardInterrupt, SystemExit) as caught:
                 interrupt = caught
-        self.side ^= 1
-        if self.cells:
-            _last_writer[0] = self
+        if self.turning:
+            self.side ^= 1
+            self.move = note_move(self.move)
         if interrupt is not None:
             raise interrupt
-
-
-def is_cell(handle: Any) -> bool:
-    """Whether a handle is a parameter or buffer with memory of its own."""
-    return isinstance(handle, Parameter | Buffer) and handle._view is None
 
 
 def settings_now() -> tuple[Any, ...]:

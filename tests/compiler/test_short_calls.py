@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import nn, optim
+from chainrule import cell_memory, nn, optim
+from chainrule.cell_memory import address_of
 from chainrule.data import DataLoader, TensorDataset
 from chainrule.errors import OutOfRangeError
 from chainrule.nn import functional as F
-from chainrule.short_call import address_of
+from chainrule.short_call import ShortCall
 from tests.compiler.twins import assert_alike
 
 X = np.random.default_rng(0).standard_normal((8, 4), dtype=np.float32)
@@ -284,3 +285,82 @@ def test_updates_that_read_what_they_replace(name: str) -> None:
         assert_alike(compiled(), eager())
     assert_alike(*[[cell.numpy() for cell in pair] for pair in cells])
     assert compiled._shorts, "the short way was not taken"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_programs_on_the_same_cells_in_any_order(seed: int) -> None:
+    """Some write over, some exchange; between them values are read, held, let go, and written."""
+    rng = np.random.default_rng(seed)
+    start = [rng.standard_normal((16, 16), dtype=np.float32) for _ in range(2)]
+    # The twins are no cells: whoever reads a cell outside has all programs look at theirs again.
+    cells: list[list[Any]] = [[cr.Buffer(cr.tensor(x)) for x in start], [cr.tensor(x) for x in start]]
+
+    def step(pair: list[Any], name: str) -> Any:
+        def one(x: Any) -> Any:
+            with cr.no_grad():
+                UPDATES[name](*pair)
+                pair[1].mul_(0.5).add_(x)
+                return pair[0].abs().sum()
+
+        return one
+
+    def read(pair: list[Any]) -> Any:
+        return lambda x: (pair[0] * x + pair[1]).abs().sum()
+
+    def fade(pair: list[Any]) -> Any:
+        def one(x: Any) -> Any:
+            with cr.no_grad():
+                return pair[0].mul_(0.9).add_(x).abs().sum()
+
+        return one
+
+    names = ("each by the other", "exchanged", "transposed")
+    eager = [*(step(cells[1], name) for name in names), fade(cells[1]), read(cells[1])]
+    compiled = [
+        cr.compile(make) for make in (*(step(cells[0], name) for name in names), fade(cells[0]), read(cells[0]))
+    ]
+    held: list[tuple[Any, Any]] = []
+    for _ in range(300):
+        which, cell = int(rng.integers(0, 60)), int(rng.integers(0, 2))
+        if which < 57:
+            k, x = which % len(compiled), rng.standard_normal((16, 16), dtype=np.float32)
+            assert_alike(compiled[k](x), eager[k](x))
+        elif which == 57:
+            snapshot = cells[0][cell].numpy()
+            held.append((snapshot, snapshot.copy()))
+        elif which == 58:
+            held = held[:cell]
+        else:
+            for pair in cells:
+                pair[cell].mul_(0.9)
+        for snapshot, copy in held:
+            np.testing.assert_array_equal(snapshot, copy)
+    assert_alike(*[[cell.numpy() for cell in pair] for pair in cells])
+    assert all(each._shorts for each in compiled), "the short way was not taken"
+
+
+def test_programs_that_exchange_take_turns_without_new_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [cr.Buffer(cr.tensor(X @ X.T + k)) for k in range(2)]
+
+    def exchange(x: Any) -> Any:
+        with cr.no_grad():
+            first = cells[0].clone()
+            cells[0].copy_(cells[1])
+            cells[1].copy_(first)
+            return x.sum()
+
+    step = cr.compile(exchange)
+    batches = [X, X[:5].copy()]
+
+    def rounds(count: int) -> None:
+        for k in range(2 * count):
+            step(batches[k % 2])
+
+    before = [cell.tolist() for cell in cells]
+    rounds(4)
+    made: list[Any] = []
+    monkeypatch.setattr(cell_memory, "aligned_empty", made.append)
+    monkeypatch.setattr(ShortCall, "_bind", lambda program: made.append(program))
+    rounds(3)
+    assert not made
+    assert [cell.tolist() for cell in cells] == before, "after an even number of exchanges"
