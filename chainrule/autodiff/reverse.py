@@ -1,7 +1,8 @@
 """Reverse mode: walks back from outputs over whatever was recorded and applies each primitive's VJP rule.
 
 Rules are written in primitives, so under a trace the walk adds nodes, and eagerly it computes arrays; with
-`create_graph` what it computes is itself recorded and can be differentiated again.
+`create_graph` what it computes is itself recorded and can be differentiated again. Under a trace, what a rule adds is
+said to come from the line and layer of what it is the derivative of.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chainrule.ir import state
 from chainrule.ir.errors import GradientError
-from chainrule.ir.value import Carrier, Value
-from chainrule.ops.control import ITEM
+from chainrule.ir.value import Carrier, Node, Value
+from chainrule.ops.control import CUSTOM, ITEM
 from chainrule.ops.creation import zeros_like
 from chainrule.ops.elementwise import add
 
@@ -37,6 +38,7 @@ def reverse(
     kept: dict[Carrier, Carrier] = {}
     keep = None if wanted is None else set(wanted)
     token = state.gradients_enabled.set(create_graph)
+    trace = state.trace.get()
     try:
         for carrier in order:
             g = sums.pop(carrier, None)
@@ -48,9 +50,15 @@ def reverse(
             if (leaf is not None and leaf.kept) if keep is None else carrier in keep:
                 kept[carrier] = g
             if carrier.inputs and carrier.primitive.vjp is not None:
+                if trace is not None and carrier.__class__ is Node and carrier.primitive is not CUSTOM:
+                    trace.deriving = carrier.origin  # a derivative that the user wrote has lines of its own
                 _step(carrier, g, sums)
+                if trace is not None:
+                    trace.deriving = None
     finally:
         state.gradients_enabled.reset(token)
+        if trace is not None:
+            trace.deriving = None
     if not keep_tape:
         free(found)
     return kept
