@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule.compiler import compile
 from chainrule.custom import checkpoint, custom_vjp
+from chainrule.eager import ACCELERATOR
 from chainrule.executor import get_executor, set_executor
 from chainrule.functions import FUNCTIONS
 from chainrule.functions.not_yet import absent_function
@@ -24,6 +25,7 @@ from chainrule.gradients import (
     value_and_grad,
     vjp,
 )
+from chainrule.ir.state import set_accelerator
 from chainrule.ir.types import DType, float32, float64, int8, int16, int32, int64, uint8
 from chainrule.ir.types import bool_ as bool
 from chainrule.tensor import Buffer, Parameter, Size, Tensor
@@ -39,6 +41,7 @@ long = int64
 short = int16
 newaxis = None
 
+set_accelerator(ACCELERATOR)
 globals().update(FUNCTIONS)  # chainrule.relu, chainrule.zeros, ...: one table, no list to keep
 
 _SUBPACKAGES = (

@@ -22,10 +22,11 @@ NAMES = ("native", "reference")
 
 
 def set_executor(name: str) -> None:
-    """Says what runs compiled functions from their next trace on.
+    """Says what runs compiled functions from their next trace on, and heavy calls outside of them.
 
-    "native": machine code for this processor, the default. "reference": NumPy, op by op; compiled functions then give
-    the bits that the same code gives without `@compile`. ArgumentError for another name.
+    "native": machine code for this processor, the default; calls that do not take long outside of compiled functions
+    run in NumPy. "reference": NumPy, op by op; compiled functions then give the bits that the same code gives without
+    `@compile`. ArgumentError for another name.
     """
     if name not in NAMES:
         raise ArgumentError(f"set_executor: one of {', '.join(NAMES)} is needed, not {name!r}.")
@@ -47,6 +48,18 @@ def without_collections() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+@without_collections()
+def compile_native(graph: Graph) -> Executor | None:
+    """The program of a graph in machine code, None where there is none."""
+    backend = native()
+    if backend is None:
+        return None
+    try:
+        return backend.compile(graph, get_num_threads, reference.compile)  # type: ignore[no-any-return]
+    except backend.NotCompiledError:
+        return None
 
 
 @without_collections()

@@ -10,9 +10,9 @@ from chainrule.ir.errors import ArgumentError
 
 
 def set_num_threads(count: int) -> None:
-    """Sets the threads of compiled programs, at least 1. Results have the same bits for any number.
+    """Sets the threads of machine code, at least 1. Results have the same bits for any number.
 
-    The reference executor, the only one today, runs on one thread whatever is set.
+    NumPy, and so the reference executor, runs on one thread whatever is set.
     """
     if type(count) is not int or count < 1:
         raise ArgumentError(f"set_num_threads: a number of at least 1 is needed, not {count!r}.")

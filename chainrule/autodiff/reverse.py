@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chainrule.ir import state
 from chainrule.ir.errors import GradientError
+from chainrule.ir.heavy import accelerated_vjp
 from chainrule.ir.value import Carrier, Node, Value
 from chainrule.ops.control import CUSTOM, ITEM
 from chainrule.ops.creation import zeros_like
@@ -81,7 +82,9 @@ def _step(carrier: Carrier, g: Carrier, sums: dict[Carrier, Carrier]) -> None:
         return
     if g.__class__ is list:  # a primitive of several results: zeros where no cotangent came
         g = tuple([zeros_like(type) if one is None else one for type, one in zip(carrier.type, g, strict=True)])
-    flows = primitive.vjp(g, carrier, *inputs, **carrier.params)
+    flows = None if primitive.cost is None else accelerated_vjp(primitive, g, carrier, inputs, carrier.params)
+    if flows is None:
+        flows = primitive.vjp(g, carrier, *inputs, **carrier.params)
     for source, flow in zip(inputs, flows, strict=True):
         if flow is not None and source.needs_grad:
             _accumulate(sums, source, flow)

@@ -8,6 +8,8 @@
     samples(rng) -> [(arrays, params), ...]          inputs on which the registry-wide tests hold it to all of this
     computes                                         False if the reference only moves elements: no NumPy warning can
                                                      come of it, so that eager calls need not switch them off
+    cost(*arrays, **params) -> nanoseconds           about what the reference takes, if it can take long: from
+                                                     `heavy.WORTH` on eager calls run in machine code, if there is any
 
 A primitive never broadcasts or promotes: the family's constructor has done so. One with several results has a tuple
 of types and returns a tuple of arrays; `control.item` picks one.
@@ -21,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import state
+from chainrule.ir.heavy import accelerated
 from chainrule.ir.quiet import QUIET, after
 from chainrule.ir.types import FLOATING
 from chainrule.ir.value import Carrier, Value, next_order
@@ -37,7 +40,7 @@ _recording = state.gradients_enabled.get
 class Primitive:
     """One operation of the engine; calling it computes (eager) or records (in a trace)."""
 
-    __slots__ = ("computes", "domain", "expand", "infer", "name", "reference", "samples", "vjp")
+    __slots__ = ("computes", "cost", "domain", "expand", "infer", "name", "reference", "samples", "vjp")
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Primitive:
         samples: Rule | None = None,
         domain: tuple[float, float] | None = None,
         computes: bool = True,
+        cost: Rule | None = None,
         register: bool = True,
     ) -> None:
         self.name = name
@@ -60,6 +64,7 @@ class Primitive:
         self.samples = samples
         self.domain = domain
         self.computes = computes
+        self.cost = cost
         if register:
             assert name not in REGISTRY, f"two primitives are named {name}"
             REGISTRY[name] = self
@@ -69,7 +74,10 @@ class Primitive:
         if trace is not None:
             return trace.add(self, operands, params)
         arrays = [operand.array for operand in operands]
-        if self.computes:
+        array = None if self.cost is None else accelerated(self, arrays, params)
+        if array is not None:
+            pass
+        elif self.computes:
             try:  # `quietly`, written out: this is the path of every eager op
                 array = QUIET.context.run(self.reference, *arrays, **params)
             except RuntimeError as error:

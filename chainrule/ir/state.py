@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import ref
 
 if TYPE_CHECKING:
+    from chainrule.ir.heavy import Accelerator
     from chainrule.ir.trace import Trace
     from chainrule.ir.types import DType
 
@@ -48,6 +49,7 @@ _cell_uses = [0]
 _threads = [0]
 _counts: dict[str, int] = {}
 _cache_folder: list[str | None] = [None]
+_accelerator: list[Accelerator | None] = [None]
 
 
 def bump_version() -> None:
@@ -88,6 +90,16 @@ def set_cache_folder(path: str | None) -> None:
 def cache_folder() -> str | None:
     """The folder for compiled code that was set, None if none was."""
     return _cache_folder[0]
+
+
+def set_accelerator(accelerator: Accelerator | None) -> None:
+    """Says who computes heavy eager calls (`heavy.py`)."""
+    _accelerator[0] = accelerator
+
+
+def accelerator() -> Accelerator | None:
+    """Who that is, None if NumPy computes them."""
+    return _accelerator[0]
 
 
 def count(what: str) -> int:

@@ -84,11 +84,18 @@ def _samples(rng: np.random.Generator) -> list[Any]:
     ]
 
 
+def _cost(q: Array, k: Array, v: Array, **params: Any) -> int:
+    """Nanoseconds of two products, and of a softmax over the scores."""
+    length, (source, depth) = q.size // max(q.shape[-1], 1), v.shape[-2:]
+    return int(length * source * ((q.shape[-1] + depth) / 50 + 3))
+
+
 _attention = Primitive(
     "scaled_dot_product_attention",
     _reference,
     _infer,
     _vjp,
+    cost=_cost,
     expand=lambda q, k, v, *, scale, is_causal: matmul(_probabilities(q, k, scale, is_causal), v),
     samples=_samples,
 )

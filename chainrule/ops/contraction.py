@@ -41,6 +41,11 @@ def _row_major(x: Array) -> Array:
     return x.copy()
 
 
+def product_cost(x: Array, w: Array) -> int:
+    """Nanoseconds of a product: fifty multiply-adds take one."""
+    return int(x.size * w.shape[-1] // 50)
+
+
 def _infer(x: Type, w: Type) -> Type:
     check_operands("matmul", x, w)
     if len(x.shape) < 2 or len(x.shape) != len(w.shape) or x.shape[:-2] != w.shape[:-2]:
@@ -57,6 +62,7 @@ _matmul: Primitive = Primitive(
     matmul_reference,
     _infer,
     _vjp,
+    cost=product_cost,
     samples=lambda rng: [
         ((rng.standard_normal((*batch, m, k)), rng.standard_normal((*batch, k, n))), {})
         for batch, m, k, n in (
@@ -193,7 +199,13 @@ def _linear_samples(rng: np.random.Generator) -> list[Any]:
 
 
 _linear = Primitive(
-    "linear", _linear_reference, _infer_linear, _linear_vjp, expand=_expanded_linear, samples=_linear_samples
+    "linear",
+    _linear_reference,
+    _infer_linear,
+    _linear_vjp,
+    cost=lambda x, weight, *bias: product_cost(x, weight.T),
+    expand=_expanded_linear,
+    samples=_linear_samples,
 )
 
 

@@ -61,6 +61,7 @@ def unary(
     expand: Rule | None = None,
     integers: bool = False,
     truth: bool = False,
+    cost: Rule | None = None,
 ) -> Callable[[Carrier], Carrier]:
     """A primitive of one operand and its constructor. Unless it takes `integers`, they become floating first."""
     primitive = Primitive(
@@ -70,6 +71,7 @@ def unary(
         vjp,
         expand=expand,
         domain=domain,
+        cost=cost,
         samples=lambda rng: [((draw(rng, shape, domain),), {}) for shape in SAMPLE_SHAPES],
     )
 

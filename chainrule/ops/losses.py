@@ -15,7 +15,7 @@ from chainrule.ops.creation import full, iota
 from chainrule.ops.elementwise import eq, exp, log, ne, over, times, where, zero_where
 from chainrule.ops.indexing import gather
 from chainrule.ops.movement import broadcast_to
-from chainrule.ops.normalise import from_the_top, log_softmax, softmax
+from chainrule.ops.normalise import from_the_top, log_softmax, softmax, softmax_cost
 from chainrule.ops.promotion import cast
 from chainrule.ops.reduction import amax, sum_
 
@@ -136,7 +136,15 @@ def _samples(rng: np.random.Generator) -> list[Any]:
     ]
 
 
-_cross_entropy = Primitive("cross_entropy", _reference, _infer, _vjp, expand=_expand, samples=_samples)
+_cross_entropy = Primitive(
+    "cross_entropy",
+    _reference,
+    _infer,
+    _vjp,
+    cost=lambda logits, target, **params: softmax_cost(logits),
+    expand=_expand,
+    samples=_samples,
+)
 
 
 # The loss -------------------------------------------------------------------------------------------------------------
