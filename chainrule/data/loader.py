@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.data.collate import default_collate, default_convert
-from chainrule.data.dataset import Subset, TensorDataset, length_of, samples_of
+from chainrule.data.cutting import cut, cut_in_order, tensors_behind
+from chainrule.data.dataset import length_of, samples_of
 from chainrule.data.sampler import BatchSampler, RandomSampler, SequentialSampler, check_flag
 from chainrule.ir import state
-from chainrule.ir.errors import ArgumentError, NotYetError, OutOfRangeError, TracedValueError
-from chainrule.ir.types import dtype_of
-from chainrule.ir.value import Value
-from chainrule.tensor import Tensor, aligned_empty
+from chainrule.ir.errors import ArgumentError, NotYetError, TracedValueError
+from chainrule.tensor import Tensor
 
 FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
@@ -120,10 +119,13 @@ class DataLoader:
     def _cut_batches(self, tensors: tuple[Tensor, ...], places: npt.NDArray[Any] | None) -> Iterator[list[Tensor]]:
         """Batches of tensors, without looking at single samples. places: which rows the data set consists of."""
         sampler = self.batch_sampler
-        plain = type(sampler) is BatchSampler
-        for indices in sampler.arrays() if plain else map(np.asarray, sampler):  # type: ignore[union-attr, arg-type]
-            rows = indices if places is None else places[indices]
-            yield [cut(tensor, rows) for tensor in tensors]
+        order = sampler.order() if type(sampler) is BatchSampler else None
+        if order is not None:
+            yield from cut_in_order(tensors, order if places is None else places[order], sampler.batch_size)  # type: ignore[union-attr]
+            return
+        for indices in sampler:  # type: ignore[union-attr]
+            rows = np.asarray(indices, np.int64)
+            yield [cut(tensor, rows if places is None else places[rows]) for tensor in tensors]
 
 
 def check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
@@ -137,36 +139,3 @@ def check_workers(num_workers: int, timeout: float, prefetch_factor: int | None,
     check_flag("DataLoader", "persistent_workers", persistent_workers)
     if persistent_workers and num_workers == 0:
         raise ArgumentError("DataLoader: persistent_workers needs num_workers above 0.")
-
-
-def tensors_behind(dataset: Any) -> tuple[tuple[Tensor, ...], npt.NDArray[Any] | None] | None:
-    """The tensors of a TensorDataset, or of a Subset of one, and the rows it consists of (None: all).
-
-    None if a sample is more than those rows: another kind of data set, or tensors that require a gradient.
-    """
-    places: npt.NDArray[Any] | None = None
-    while isinstance(dataset, Subset) and type(dataset).__getitems__ is Subset.__getitems__:
-        inner = np.asarray(dataset.indices, np.int64)
-        places = inner if places is None else inner[places]
-        dataset = dataset.dataset
-    if not isinstance(dataset, TensorDataset) or type(dataset).__getitem__ is not TensorDataset.__getitem__:
-        return None
-    if hasattr(dataset, "__getitems__") or any(tensor.requires_grad for tensor in dataset.tensors):
-        return None
-    return dataset.tensors, places
-
-
-def cut(tensor: Tensor, rows: npt.NDArray[Any]) -> Tensor:
-    """The rows of a tensor, in memory of their own."""
-    array = tensor.read().array
-    count = array.shape[0]
-    if rows.size and not -count <= rows.min() <= rows.max() < count:
-        worst = rows.min() if rows.min() < -count else rows.max()
-        raise OutOfRangeError(f"DataLoader: the sampler asks for sample {worst}, but there are {count}.")
-    result = aligned_empty((rows.size, *array.shape[1:]), dtype_of(array.dtype))
-    if array.flags.c_contiguous:
-        # mode="wrap" takes negative indices from the end; the default mode would fill a buffer of NumPy's own first.
-        np.take(array, rows, axis=0, out=result, mode="wrap")
-    else:  # np.take would make the whole array contiguous
-        result[...] = array[rows]
-    return Tensor(Value(result))

@@ -100,15 +100,12 @@ class BatchSampler(Sampler[list[int]]):
                 return
             yield batch
 
-    def arrays(self) -> Iterator[Order]:
-        """The batches as arrays."""
-        if not isinstance(self.sampler, SequentialSampler | RandomSampler):
-            for batch in self:
-                yield np.asarray(batch, np.int64)
-            return
-        order = self.sampler.order()
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield order[start : start + self.batch_size]
+    def order(self) -> Order | None:
+        """The indices of all batches of a pass, one after another; None if only iterating tells them."""
+        sampler = self.sampler
+        if type(sampler) is not SequentialSampler and type(sampler) is not RandomSampler:
+            return None
+        return sampler.order()[: len(self) * self.batch_size]
 
     def __len__(self) -> int:
         count = len(self.sampler)  # type: ignore[arg-type]  # asked only of samplers that have one

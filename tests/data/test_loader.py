@@ -17,7 +17,7 @@ from chainrule.data import (
     Subset,
     TensorDataset,
 )
-from chainrule.data.loader import tensors_behind
+from chainrule.data.cutting import AHEAD_BYTES, tensors_behind
 from chainrule.errors import (
     ArgumentError,
     NotYetError,
@@ -158,6 +158,53 @@ def test_batches_are_in_aligned_memory_of_their_own() -> None:
         dataset.tensors[0].add_(1)
     assert x.tolist()[0] == [0.0, 1.0]
     assert next(iter(DataLoader(dataset)))[0].tolist() == [[1.0, 2.0]]  # a write to the tensors is seen
+
+
+@pytest.mark.parametrize("size", [1, 3, 16, 50])
+def test_batches_that_are_cut_together_are_those_of_the_order(size: int) -> None:
+    x = np.arange(3 * 1000, dtype=np.float32).reshape(1000, 3)
+    loader = DataLoader(TensorDataset(cr.tensor(x), cr.arange(1000)), batch_size=size, shuffle=True)
+    batches = list(loader)
+    order = np.concatenate([y.numpy() for _, y in batches])
+    assert sorted(order) == list(range(1000))
+    assert (np.concatenate([x.numpy() for x, _ in batches]) == x[order]).all()
+    assert [len(y) for _, y in batches] == [size] * (1000 // size) + [1000 % size] * (1000 % size > 0)
+    assert all(part.read().array.ctypes.data % 64 == 0 for batch in batches for part in batch)
+    assert all(part.read().array.flags.c_contiguous for batch in batches for part in batch)
+
+
+def test_writing_to_a_batch_leaves_those_that_were_cut_with_it() -> None:
+    first, *others = DataLoader(columns(), batch_size=2)
+    first[1].fill_(-1)
+    assert [y.tolist() for _, y in others] == [[2, 3], [4, 5], [6, 7], [8, 9]]
+
+
+def test_a_write_to_the_tensors_is_seen_by_the_next_batch() -> None:
+    dataset = columns()
+    batches = iter(DataLoader(dataset, batch_size=2))
+    assert next(batches)[1].tolist() == [0, 1]
+    dataset.tensors[1].mul_(10)
+    assert [y.tolist() for _, y in batches] == [[20, 30], [40, 50], [60, 70], [80, 90]]
+
+
+def test_a_compiled_write_to_the_tensors_is_seen_by_the_next_batch() -> None:
+    buffer = cr.Buffer(cr.arange(10))
+
+    @cr.compile
+    def grow() -> None:
+        buffer.add_(10)
+
+    grow(), grow()
+    batches = iter(DataLoader(TensorDataset(buffer), batch_size=5))
+    assert next(batches)[0].tolist() == [20, 21, 22, 23, 24]
+    grow()
+    assert next(batches)[0].tolist() == [35, 36, 37, 38, 39]
+
+
+def test_large_batches_are_cut_one_at_a_time() -> None:
+    rows = AHEAD_BYTES // 4
+    x, y = (batch[0] for batch in DataLoader(TensorDataset(cr.zeros(2 * rows)), batch_size=rows))
+    assert not np.may_share_memory(x.read().array.base, y.read().array.base)
 
 
 class Doubled(TensorDataset):
