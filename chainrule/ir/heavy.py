@@ -27,9 +27,7 @@ class Accelerator(NamedTuple):
 
 
 def accelerated(primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
-    """The result of a call, or None if NumPy computes it."""
-    if primitive.cost is None or primitive.cost(*arrays, **params) < WORTH:
-        return None
+    """The result of a call that costs `WORTH` or more, or None if NumPy computes it."""
     accelerator = state.accelerator()
     return None if accelerator is None else accelerator.result(primitive, arrays, params)
 
@@ -40,7 +38,7 @@ def accelerated_vjp(
     """What the primitive's derivative rule gives, or None if it is to be run op by op: always if that is recorded."""
     if primitive.cost is None or state.gradients_enabled.get() or state.trace.get() is not None:
         return None
-    if primitive.cost(*[source.array for source in inputs], **params) < WORTH:
+    if primitive.cost(*[source.array for source in inputs]) < WORTH:
         return None
     accelerator = state.accelerator()
     return None if accelerator is None else accelerator.cotangents(primitive, g, y, inputs, params)

@@ -8,7 +8,7 @@
     samples(rng) -> [(arrays, params), ...]          inputs on which the registry-wide tests hold it to all of this
     computes                                         False if the reference only moves elements: no NumPy warning can
                                                      come of it, so that eager calls need not switch them off
-    cost(*arrays, **params) -> nanoseconds           about what the reference takes, if it can take long: from
+    cost(*arrays) -> nanoseconds                     about what the reference takes, if it can take long: from
                                                      `heavy.WORTH` on eager calls run in machine code, if there is any
 
 A primitive never broadcasts or promotes: the family's constructor has done so. One with several results has a tuple
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import state
-from chainrule.ir.heavy import accelerated
+from chainrule.ir.heavy import WORTH, accelerated
 from chainrule.ir.quiet import QUIET, after
 from chainrule.ir.types import FLOATING
 from chainrule.ir.value import Carrier, Value, next_order
@@ -74,7 +74,9 @@ class Primitive:
         if trace is not None:
             return trace.add(self, operands, params)
         arrays = [operand.array for operand in operands]
-        array = None if self.cost is None else accelerated(self, arrays, params)
+        cost, array = self.cost, None
+        if cost is not None and cost(*arrays) >= WORTH:
+            array = accelerated(self, arrays, params)
         if array is not None:
             pass
         elif self.computes:

@@ -84,7 +84,7 @@ def _samples(rng: np.random.Generator) -> list[Any]:
     ]
 
 
-def _cost(q: Array, k: Array, v: Array, **params: Any) -> int:
+def _cost(q: Array, k: Array, v: Array) -> int:
     """Nanoseconds of two products, and of a softmax over the scores."""
     length, (source, depth) = q.size // max(q.shape[-1], 1), v.shape[-2:]
     return int(length * source * ((q.shape[-1] + depth) / 50 + 3))

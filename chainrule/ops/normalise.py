@@ -16,7 +16,7 @@ from chainrule.ir.primitive import Primitive
 from chainrule.ir.types import FLOATING, Array, Shape, Type
 from chainrule.ir.value import Carrier
 from chainrule.ops.elementwise import add, exp, log, mul, rsqrt, times
-from chainrule.ops.movement import normalise_axis
+from chainrule.ops.movement import broadcast_to, normalise_axis
 from chainrule.ops.promotion import floating
 from chainrule.ops.reduction import amax, mean, sum_, var
 
@@ -60,17 +60,12 @@ def _samples(rng: np.random.Generator) -> list[Any]:
     ]
 
 
-def softmax_cost(x: Array, **params: Any) -> float:
-    """Nanoseconds of a softmax, or of what goes over its operand as often."""
-    return 2.5 * x.size
-
-
 _softmax = Primitive(
     "softmax",
     softmax_reference,
     _infer,
     _softmax_vjp,
-    cost=softmax_cost,
+    cost=lambda x: 2.5 * x.size,
     expand=_expanded_softmax,
     samples=_samples,
 )
@@ -111,7 +106,7 @@ _log_softmax = Primitive(
     _log_softmax_reference,
     _infer,
     _log_softmax_vjp,
-    cost=softmax_cost,
+    cost=lambda x: 2.5 * x.size,
     expand=_expanded_log_softmax,
     samples=_samples,
 )
@@ -163,7 +158,7 @@ _layer_norm = Primitive(
     _layer_norm_reference,
     _infer_layer_norm,
     _layer_norm_vjp,
-    cost=lambda x, **params: 1.5 * x.size,
+    cost=lambda x: 1.5 * x.size,
     expand=_expanded_layer_norm,
     samples=lambda rng: [
         ((rng.standard_normal(shape),), {"trailing": trailing, "eps": eps})
@@ -175,6 +170,34 @@ _layer_norm = Primitive(
             ((0, 3), 1, 1e-5),
             ((2, 0), 1, 1e-5),
         )
+    ],
+)
+
+
+# affine: y * weight + bias, of a weight and a bias for the trailing axes; one eager call in place of four -------------
+
+
+def _infer_affine(y: Type, weight: Type, bias: Type) -> Type:
+    if not weight == bias == Type(y.shape[len(y.shape) - len(weight.shape) :], y.dtype):
+        raise ShapeError(f"affine: a weight and a bias of the trailing axes are needed: {y}, {weight}, {bias}.")
+    return y
+
+
+def _affine_vjp(g: Carrier, z: Carrier, y: Carrier, weight: Carrier, bias: Carrier) -> tuple[Carrier, ...]:
+    leading = tuple(range(len(g.shape) - len(weight.shape)))
+    to_bias, to_weight = (sum_(flow, leading) if leading else flow for flow in (g, g * y))
+    return g * broadcast_to(weight, g.shape), to_weight, to_bias
+
+
+_affine = Primitive(
+    "affine",
+    lambda y, weight, bias: y * weight + bias,
+    _infer_affine,
+    _affine_vjp,
+    expand=lambda y, weight, bias: y * broadcast_to(weight, y.shape) + broadcast_to(bias, y.shape),
+    samples=lambda rng: [
+        ((rng.standard_normal(shape), rng.standard_normal(trailing), rng.standard_normal(trailing)), {})
+        for shape, trailing in (((2, 3), (3,)), ((2, 3, 2), (3, 2)), ((4,), (4,)), ((0, 3), (3,)), ((2, 0), (0,)))
     ],
 )
 
@@ -192,27 +215,31 @@ def layer_norm(
     https://arxiv.org/abs/1607.06450. ShapeError and DTypeError if they do not fit.
     """
     shape = tuple(normalized_shape)
-    given = x.type
-    if not shape or given.shape[-len(shape) :] != shape:
+    if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(
-            f"layer_norm: the input must end in the normalized shape {list(shape)}, of 1 or more; it is {given}."
+            f"layer_norm: the input must end in the normalized shape {list(shape)}, of 1 or more; it is {x.type}."
         )
-    if given.dtype.category != FLOATING:
+    if x.dtype.category != FLOATING:
         raise DTypeError(
-            f"layer_norm: floating numbers are needed, not {given}. Convert it: `x.to(chainrule.float32)`."
+            f"layer_norm: floating numbers are needed, not {x.type}. Convert it: `x.to(chainrule.float32)`."
         )
     y = _layer_norm(x, trailing=len(shape), eps=eps)
     if weight is not None:
-        y = mul(y, _fitting("weight", weight, shape, given))
+        _check_fits("weight", weight, shape, x)
+        if bias is None:
+            return mul(y, weight)
+        _check_fits("bias", bias, shape, x)
+        return _affine(y, weight, bias)
     if bias is not None:
-        y = add(y, _fitting("bias", bias, shape, given))
+        _check_fits("bias", bias, shape, x)
+        return add(y, bias)
     return y
 
 
-def _fitting(name: str, affine: Carrier, shape: Shape, given: Type) -> Carrier:
-    """A weight or bias that is of the normalized shape, and of the input's element type."""
-    if affine.shape == shape and affine.dtype is given.dtype:
-        return affine
+def _check_fits(name: str, affine: Carrier, shape: Shape, x: Carrier) -> None:
+    """Raises unless a weight or bias is of the normalized shape, and of the input's element type."""
+    if affine.shape == shape and affine.dtype is x.dtype:
+        return
     kind = ShapeError if affine.shape != shape else DTypeError
-    wanted = Type(shape, given.dtype)
-    raise kind(f"layer_norm: the {name} must be {wanted} for the input {given}, it is {affine.type}.")
+    wanted = Type(shape, x.dtype)
+    raise kind(f"layer_norm: the {name} must be {wanted} for the input {x.type}, it is {affine.type}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,20 @@ def has_values_of_probabilities(carrier: Carrier, axis: int | None) -> bool:
     if carrier.__class__ is not Value or carrier.array.size < 2:
         return False
     array: Array = carrier.array
-    if not 0 <= array.item(0) <= 1 or (axis is not None and not sums_to_one(first_row(array, axis), 2 * NEAR)):
+    if not 0 <= array.item(0) <= 1 or (axis is not None and not may_sum_to_one(array, axis)):
         return False
     if not within_unit(array.flat[:GLANCE]) or not within_unit(array):
         return False
     if axis is None:
         return bool(array.size >= 32 and array.min() < 0.1 and array.max() > 0.9)
     return bool(array.shape[axis] > 1 and (abs(array.sum(axis) - 1) < NEAR).all())
+
+
+def may_sum_to_one(array: Array, axis: int) -> bool:
+    """Whether the first row may consist of probabilities; two of its elements tell nearly always."""
+    if array.shape[axis] > 1 and array.item(0) + array.item(math.prod(array.shape[axis + 1 :])) > 1 + 2 * NEAR:
+        return False
+    return sums_to_one(first_row(array, axis), 2 * NEAR)
 
 
 def first_row(array: Array, axis: int) -> Array:
