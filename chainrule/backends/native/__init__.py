@@ -12,8 +12,8 @@ import importlib
 from typing import Any
 
 from chainrule.backends.native.blueprint import NotCompiledError
-from chainrule.backends.native.runner import Runner, check, compile
 from chainrule.backends.native.jit import NativeUnavailable
+from chainrule.backends.native.runner import Runner, check, compile
 
 __all__ = ["NativeUnavailable", "NotCompiledError", "Runner", "check", "compile", "measure_peak"]
 

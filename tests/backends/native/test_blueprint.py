@@ -12,7 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.backends import native, reference
-from chainrule.backends.native import blueprint, compile
+from chainrule.backends.native import blueprint, compile, runner
 from chainrule.backends.native.cache import Cache
 from chainrule.backends.native.jit import host_level
 from chainrule.backends.native.level import host_levels
