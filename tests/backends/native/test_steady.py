@@ -127,7 +127,7 @@ def test_machine_code_asks_for_no_memory_and_calls_no_python(name: str, monkeypa
             loaded.append(data)
             super().__init__(data)
 
-    monkeypatch.setattr(importlib.import_module("chainrule.backends.native.compile"), "Library", Recorded)
+    monkeypatch.setattr(importlib.import_module("chainrule.backends.native.runner"), "Library", Recorded)
     WORKLOADS[name]().run(1)
     assert loaded
     for data in loaded:
