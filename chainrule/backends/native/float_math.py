@@ -48,10 +48,13 @@ def _expm1_of_reduced(r: Lanes) -> Lanes:
 
 
 def exp(x: Lanes) -> Lanes:
-    """e^x. At -104 the result is 0 and at 89 infinite, through the product with the second power."""
+    """e^x. At 89 the result is infinite through the product with the second power.
+
+    Up to -104, where a mask's -inf leads, it is 0 by a factor of 0: to underflow takes processors many cycles.
+    """
     bits, r = reduced(x.at_most(89.0).at_least(-104.0), 254)
     half, rest = powers(bits)
-    return _exp_of_reduced(r) * half * rest
+    return _exp_of_reduced(r) * where(x > -104.0, half, 0.0) * rest
 
 
 def exp2(x: Lanes) -> Lanes:
