@@ -22,6 +22,9 @@ from chainrule.passes.kernels import Load, Reduce, Rows, Step
 ACCUMULATORS = 4
 BLOCK = 64  # vectors that one accumulator takes before it is joined with the others
 MOST_SCRATCH = 128 * 1024  # bytes of kept elements of a row; longer rows compute them again
+# Two rows of up to so many vectors go pass by pass side by side: what the one waits for, folding its last vectors, the
+# other fills. There must be pairs enough to share out. Where nothing is dear enough to be kept, memory is the limit.
+PAIRED, ENOUGH_PAIRS = 64, 32
 
 
 class Reductions:
@@ -46,6 +49,7 @@ class Reductions:
                 self.places, self.scratch = {}, 0
         else:
             self.places, self.scratch = {}, 0
+        self.kept_at = 0  # where in the scratch memory the kept elements of the row at hand are
         self.folds = {
             k: fold_of(f, step, steps[step.operand].dtype, self.lanes, self.length)
             for k, step in enumerate(steps)
@@ -54,21 +58,35 @@ class Reductions:
 
     def emit(self) -> int:
         """All rows of this part; returns the bytes of scratch that they need."""
-        first, end = share(self.f, math.prod(self.outer))
-        self.f.range(first, end, 1, self._row)
-        return self.scratch
+        count, dear = math.prod(self.outer), self.short or self.scratch > 0
+        together = 2 if dear and self.chunks <= PAIRED and count % 2 == 0 and count >= 2 * ENOUGH_PAIRS else 1
+        first, end = share(self.f, count // together)
+        self.f.range(
+            first, end, 1, lambda unit: self._rows([self.f.add(self.f.mul(unit, together), k) for k in range(together)])
+        )
+        return self.scratch * together
 
-    def _row(self, row: Index) -> None:
-        outer = unravel(self.f, row, self.outer)
-        self.body.row(outer, ())
-        known: list[Known] = [{} for _ in range(self.chunks)] if self.short else []
+    def _rows(self, rows: Sequence[Index]) -> None:
+        """All passes over some rows."""
+        body, places = self.body, [unravel(self.f, row, self.outer) for row in rows]
+        scopes = []
+        for outer in places:
+            body.row(outer, ())
+            scopes.append(body.leave())
+        known: list[list[Known]] = [[{} for _ in range(self.chunks)] if self.short else [] for _ in rows]
         for stage in self.stages:
-            self.body.row_steps(stage.rows, outer)
-            states = self._short_pass(stage, known) if self.short else self._long_pass(stage)
-            for k in stage.reduces:
-                self.body.reduced(k, across(self.folds[k], states[k]))
-        self.body.row_steps(self.last_rows, outer)
-        self.body.store_rows(outer)
+            for k, outer in enumerate(places):
+                body.enter(scopes[k])
+                body.row_steps(stage.rows, outer)
+                self.kept_at = k * self.scratch
+                states = self._short_pass(stage, known[k]) if self.short else self._long_pass(stage)
+                for reduce in stage.reduces:
+                    body.reduced(reduce, across(self.folds[reduce], states[reduce]))
+                scopes[k] = body.leave()
+        for scope, outer in zip(scopes, places, strict=True):
+            body.enter(scope)
+            body.row_steps(self.last_rows, outer)
+            body.store_rows(outer)
 
     # One vector
 
@@ -77,7 +95,7 @@ class Reductions:
 
         def place(k: int) -> Reg:
             element = ELEMENTS[self.kernel.steps[k].dtype.name]
-            base = f.pointer(scratch, self.places[k], "i8")
+            base = f.pointer(scratch, self.kept_at + self.places[k], "i8")
             return f.pointer(base, start, element)
 
         for k in stage.recalled:

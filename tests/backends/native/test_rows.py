@@ -9,6 +9,7 @@ import pytest
 
 from chainrule.backends.native.elementwise import ROWS
 from chainrule.backends.native.level import Level, host_levels
+from chainrule.backends.native.row_reductions import ENOUGH_PAIRS
 from chainrule.ir.types import DTYPES, Array, DType, bool_, float32, float64, int64
 from tests.backends.native import row_kernels
 from tests.backends.native.descriptions import ELEMENT, ROW, UNIFORM, Sketch
@@ -39,6 +40,22 @@ def test_softmax(level: Level, length: int) -> None:
     found = check(row_kernels.softmax(5, length), [x, x * 0], level, ROWS, tolerance=8)
     in_place = check(row_kernels.softmax(5, length, in_place=True), [x], level, ROWS, tolerance=8)
     assert found[1].tobytes() == in_place[0].tobytes()
+
+
+@LEVELS
+@pytest.mark.parametrize("length", [2, 17, 33, 64, 400])
+def test_rows_side_by_side_have_the_bits_that_each_has_alone(level: Level, length: int) -> None:
+    """An even number of rows goes two by two, an odd one singly."""
+    even, x = 2 * ENOUGH_PAIRS, normal(0, 2 * ENOUGH_PAIRS + 1, length)
+    alone = check(row_kernels.softmax(even + 1, length), [x, x * 0], level, ROWS, tolerance=8)
+    few = x[: even * length]
+    for found in (
+        check(row_kernels.softmax(even, length), [few, few * 0], level, ROWS, tolerance=8)[1],
+        check(row_kernels.softmax(even, length, in_place=True), [few], level, ROWS, tolerance=8)[0],
+    ):
+        assert found.tobytes() == alone[1][: even * length].tobytes()
+    more = [normal(2, length), normal(3, length), few * 0, normal(4, even), normal(5, even)]
+    check(row_kernels.layer_norm(even, length), [few, *more], level, ROWS, tolerance=16)
 
 
 @LEVELS
