@@ -21,6 +21,7 @@ _MAGIC = b"chainrule cache 1\n"
 _HEADER = len(_MAGIC) + 8 + 32  # after it the length and the SHA-256
 _ENTRY, _PART = ".bin", ".part"
 _DAY_SECONDS = 24 * 3600
+_SPARE = 16  # of a full cache this part is freed at once
 _ABANDONED_SECONDS = 3600  # a part this old has lost its process
 
 
@@ -62,6 +63,7 @@ class Cache:
     def __init__(self, folder: Path | None, max_bytes: int = 256 << 20) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._unseen = 0  # bytes that may be put before the folder is looked through again
 
     def get(self, key: str) -> bytes | None:
         """What was put, or None. `key` is one of `key_of`."""
@@ -87,9 +89,12 @@ class Cache:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if _is_ours(self._folder):
                 _write(self._folder / (key + _ENTRY), _sealed(data))
-                self._make_room(self._folder)
+                self._unseen -= _HEADER + len(data)
+                if self._unseen < 0:
+                    self._unseen = self._make_room(self._folder) // 2  # the other half is for other processes
 
-    def _make_room(self, folder: Path) -> None:
+    def _make_room(self, folder: Path) -> int:
+        """Looks through the folder, which takes long if it is full; returns the bytes that are free."""
         entries = []
         for path in folder.iterdir():
             with contextlib.suppress(OSError):  # another process may have removed it
@@ -98,13 +103,15 @@ class Cache:
                     entries.append((found.st_mtime, found.st_size, path))
                 elif path.suffix == _PART and time.time() - found.st_mtime > _ABANDONED_SECONDS:
                     path.unlink()
-        beyond = sum(size for _, size, _ in entries) - self._max_bytes
+        free = self._max_bytes - sum(size for _, size, _ in entries)
+        wanted = self._max_bytes // _SPARE if free < 0 else 0
         for _, size, path in sorted(entries):
-            if beyond <= 0:
+            if free >= wanted:
                 break
             with contextlib.suppress(OSError):
                 path.unlink()
-            beyond -= size
+            free += size
+        return free
 
 
 def user_cache() -> Cache:

@@ -3,6 +3,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,26 @@ def test_the_oldest_entries_make_room(tmp_path: Path) -> None:
     there = [k for k, key in enumerate(keys) if cache.get(key) is not None]
     assert there == [4, 5, 6, 7]
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 10_000
+
+
+def test_the_folder_is_looked_through_when_it_may_be_full_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, looks = Path.iterdir, [0]
+
+    def counted(path: Path) -> Iterator[Path]:
+        looks[0] += 1
+        return iter(listed(path))
+
+    monkeypatch.setattr(Path, "iterdir", counted)
+    cache = Cache(tmp_path, max_bytes=100_000)
+    for k in range(40):
+        cache.put(key_of(str(k)), bytes(1000))
+    assert looks == [1]
+    for k in range(400):
+        cache.put(key_of(str(k)), bytes(1000))
+        assert sum(path.stat().st_size for path in listed(tmp_path)) <= 100_000
+    assert looks[0] < 200
 
 
 def test_an_entry_in_use_is_not_the_oldest(tmp_path: Path) -> None:
