@@ -18,6 +18,7 @@ from chainrule.passes.kernels import Matrix, Product
 from tests.backends.native.machine_code import OTHER_LEVELS, assembly, object_code
 from tests.backends.native.products import Compiled, aligned, compiled, packed_strides, product_of
 
+BEST = host_levels()[0]  # has all combinations; the others, that one code generator writes for, some
 LEVELS = pytest.mark.parametrize("level", host_levels(), ids=lambda level: level.name)
 SIZES = [0, 1, 1, 2, 3, 5, 6, 7, 8, 9, 12, 13, 16, 17, 24, 31, 33, 40, 64, 65, 97, 130]
 
@@ -115,8 +116,14 @@ def sample(rng: np.random.Generator) -> tuple[int, int, int, tuple[int, ...]]:
     return m, n, k, [(), (), (2,), (3, 2), (1,), (0,)][rng.integers(6)]
 
 
-@LEVELS
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(
+    ("level", "seed"),
+    [
+        pytest.param(k, seed, id=f"{seed}-{k.name}")
+        for k in host_levels()
+        for seed in range(0, 40, 1 if k is BEST else 2)
+    ],
+)
 def test_any_shape_and_layout_and_share(level: Level, seed: int) -> None:
     rng = np.random.default_rng(seed)
     m, n, k, batch = sample(rng)
@@ -148,7 +155,8 @@ def test_vectors_in_every_layout_have_the_same_bits(level: Level, m: int, n: int
     rng = np.random.default_rng(m + n + k)
     a, b = numbers(rng, m * k, float32).reshape(m, k), numbers(rng, k * n, float32).reshape(k, n)
     bits = set()
-    for layout_a, layout_b in itertools.product("NTGHS", repeat=2):
+    every = itertools.product("NTGHS", repeat=2)
+    for layout_a, layout_b in every if level is BEST else zip("NTGHS", "TGHSN", strict=True):
         one, two, three = placed(a, layout_a), placed(b, layout_b), placed(np.zeros((m, n), np.float32), "G")
         found = run(compiled(oriented(product_on(one, two, three, float32)), level), one, two, three, 2)
         bits.add(found.tobytes())
@@ -162,7 +170,7 @@ def test_large_products_are_cut_into_blocks(level: Level, m: int, n: int, k: int
     rng = np.random.default_rng(0)
     a, b = numbers(rng, m * k, float32).reshape(m, k), numbers(rng, k * n, float32).reshape(k, n)
     bits = set()
-    for layout_a, layout_b in ("NN", "NT", "TN", "TT", "GH"):
+    for layout_a, layout_b in ("NN", "NT", "TN", "TT", "GH") if level is BEST else ("NN", "TT"):
         one, two, three = placed(a, layout_a), placed(b, layout_b), placed(np.zeros((m, n), np.float32), "N")
         product = product_on(one, two, three, float32)
         for given, parts in ((product, 1), (product, 3), (transposed(product), 2)):
@@ -178,7 +186,7 @@ def test_integers_wrap_around(level: Level, dtype: str) -> None:
     for m, n, k in ((1, 9, 40), (7, 1, 33), (13, 37, 20), (30, 5, 70)):
         a = numbers(rng, m * k, dtype_of(dtype)).reshape(m, k)
         b = numbers(rng, k * n, dtype_of(dtype)).reshape(k, n)
-        for layout_a, layout_b in ("NN", "NT", "TS"):
+        for layout_a, layout_b in ("NN", "NT", "TS") if level is BEST else ("TS",):
             one, two, three = placed(a, layout_a), placed(b, layout_b), placed(np.zeros((m, n), a.dtype), "G")
             close(run(compiled(product_on(one, two, three, dtype_of(dtype)), level), one, two, three), a, b)
 

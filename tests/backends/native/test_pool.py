@@ -273,12 +273,12 @@ def test_ctrl_c_while_a_worker_starts_does_no_harm(monkeypatch: pytest.MonkeyPat
 
 @linux
 def test_the_interpreter_exits_while_workers_spin_and_while_they_sleep(script: Script) -> None:
-    """Fifty children, each of which makes its own pool and ends the way that every program ends."""
+    """Twenty-four children, each of which makes its own pool and ends the way that every program ends."""
     child = script(
         """
 from tests.backends.native.programs import kernels
 kernels()
-for k in range(50):
+for k in range(24):
     child = os.fork()
     if not child:
         pool = process_pool()

@@ -157,7 +157,8 @@ def test_reductions_of_every_type(level: Level, operation: str, dtype: DType) ->
         pytest.skip("sums of bools are made in int64")
     rng = np.random.default_rng(0)
     result = result_of(operation, dtype)
-    for length in (0, 1, 3, 8, 13, 40, 300, 9000):
+    # Loops are the same for all types but for the number of lanes: one type goes through all lengths.
+    for length in (0, 1, 3, 8, 13, 40, 300, 9000) if dtype is float32 else (0, 13, 40, 9000):
         if length == 0 and operation not in ("sum", "prod", "any", "all"):
             continue
         low, high = (0, 2) if dtype is bool_ else (1, 100) if operation == "all" else (0, 100)

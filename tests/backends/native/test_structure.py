@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -55,15 +56,18 @@ def compiled(trained: Training, calls: int = 1) -> Any:
     return trained.step
 
 
-def counted(trained: Training) -> tuple[Lowered, ProgramTally]:
-    program = lowered(compiled(trained).graph)
+@functools.cache
+def counted(make: Callable[..., Training], *arguments: int) -> tuple[Lowered, ProgramTally]:
+    """A step's kernels and what they move: of its graph alone, so that nothing has to be compiled."""
+    with state.using(state.executor, "reference"):
+        program = lowered(compiled(make(*arguments)).graph)
     memory = Memory(program, [])
     return program, tally(program.buffers, program.phases, memory.sizes, memory.end)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_kernels_barriers_and_bytes_of_a_step(name: str) -> None:
-    program, count = counted(WORKLOADS[name]())
+    program, count = counted(WORKLOADS[name])
     kernels, barriers, ratio = BUDGETS[name]
     outside = sum(program.buffers.size_of(node) for node in (*program.graph.inputs, *program.graph.outputs))
     assert len(count.kernels) <= kernels
@@ -72,7 +76,7 @@ def test_kernels_barriers_and_bytes_of_a_step(name: str) -> None:
 
 
 def test_a_block_adds_the_same_each_time() -> None:
-    (_, one), (_, two), (_, three) = [counted(characters(layers)) for layers in (1, 2, 3)]
+    (_, one), (_, two), (_, three) = [counted(characters, layers) for layers in (1, 2, 3)]
     for most, counts in zip(
         PER_BLOCK, zip(*[(len(count.kernels), count.barriers) for count in (one, two, three)], strict=True), strict=True
     ):
@@ -87,7 +91,7 @@ def test_a_block_adds_the_same_each_time() -> None:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_products_do_what_training_takes_and_no_more(name: str) -> None:
     """Forward, and for both operands backward; nothing is computed twice."""
-    program, count = counted(WORKLOADS[name]())
+    program, count = counted(WORKLOADS[name])
     products = [call.kernel for call in program.calls if isinstance(call.kernel, Product)]
     matmuls = sum(node.primitive.name in ("matmul", "linear") for node in program.graph.nodes)
     attentions = sum(node.primitive.name == "scaled_dot_product_attention" for node in program.graph.nodes)
@@ -101,7 +105,7 @@ def test_products_do_what_training_takes_and_no_more(name: str) -> None:
 @pytest.mark.parametrize("name", ["tabular", "images"])
 def test_updates_of_weights_are_no_passes_of_their_own(name: str) -> None:
     """Each is in the kernel that makes its gradient: what is left of rows is small."""
-    program, count = counted(WORKLOADS[name]())
+    program, count = counted(WORKLOADS[name])
     written = {k: node for node, k in program.buffers.number.items()}
     large = [
         one
@@ -132,6 +136,6 @@ def test_a_call_is_one_launch_of_machine_code(name: str) -> None:
 
 def test_nothing_in_a_language_model_moves_elements() -> None:
     """Heads are merged, and the gradients of queries, keys and values laid side by side, by the products' stores."""
-    program, count = counted(characters(1))
+    program, count = counted(characters, 1)
     assert [call.kernel.primitive for call in program.calls if isinstance(call.kernel, Whole)] == ["index_add"]
     assert not [one.fused for one in count.kernels if set(one.fused) <= {"reshape", "permute", "concatenate"}]
