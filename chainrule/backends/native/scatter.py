@@ -30,7 +30,7 @@ from chainrule.backends.native.nests import (
     units_of,
     write_row,
 )
-from chainrule.backends.native.points import Axis, across_points, axes_of, check, indexed
+from chainrule.backends.native.points import Axis, Indexed, across_points, axes_of, check, indexed
 from chainrule.backends.native.text import Function, Index, Reg
 from chainrule.ir.types import BOOL, FLOATING, DType
 from chainrule.passes.kernels import Place, Whole
@@ -115,6 +115,15 @@ class _Slab:
             start, stop, grain = f.minimum(start, dim.length), f.minimum(stop, dim.length), 1
         return replace(dim, start=start, stop=stop, grain=grain)
 
+    def has(self, f: Function, axes: Sequence[Axis], found: Indexed) -> Reg:
+        """Whether a source's place is here, and in range."""
+        here = found.inside
+        if self.indexed:
+            index = next(k for axis, k in zip(axes, found.indices, strict=True) if axis.dimension == self.dimension)
+            here = f.op("and", here, f.compare("icmp sge", index, f.index(self.bounds.start)))
+            here = f.op("and", here, f.below(index, self.bounds.stop))
+        return here
+
 
 def _slab(f: Function, kernel: Whole, axes: Sequence[Axis], indices: int) -> _Slab:
     """This part's slab, along a dimension that is not indexed if one is long enough."""
@@ -146,14 +155,7 @@ def _place(
 
     def at(places: Places, write: Callable[[Index], None]) -> None:
         found = indexed(f, kernel.primitive, axes, places[2:])
-        mine = found.inside
-        if slab.indexed:
-            index = next(
-                index for axis, index in zip(axes, found.indices, strict=True) if axis.dimension == slab.dimension
-            )
-            mine = f.op("and", mine, f.compare("icmp sge", index, f.index(slab.bounds.start)))
-            mine = f.op("and", mine, f.below(index, slab.bounds.stop))
-        f.when(mine, lambda: write(f.add(places[0], found.place)))
+        f.when(slab.has(f, axes, found), lambda: write(f.add(places[0], found.place)))
 
     def row(places: Places, dim: Dim) -> None:
         def write(place: Index) -> None:
