@@ -57,21 +57,10 @@ class DataLoader:
         in_order: bool = True,
     ) -> None:
         check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
-        if not hasattr(dataset, "__getitem__"):
-            raise NotYetError(
-                f"DataLoader: {type(dataset).__name__} has no __getitem__; data sets that can only be iterated are not "
-                "there yet. Collect the samples in a list, or add __getitem__ and __len__."
-            )
-        if sampler is not None and shuffle:
-            raise ArgumentError("DataLoader: give a sampler or shuffle=True, not both.")
+        check_dataset(dataset)
+        check_order(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ArgumentError(
-                    "DataLoader: a batch_sampler says it all; leave out batch_size, shuffle, sampler and drop_last."
-                )
             batch_size = None
-        elif batch_size is None and drop_last:
-            raise ArgumentError("DataLoader: batch_size=None makes no batches, so drop_last has nothing to drop.")
         if sampler is None:
             length_of(dataset)
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
@@ -139,3 +128,26 @@ def check_workers(num_workers: int, timeout: float, prefetch_factor: int | None,
     check_flag("DataLoader", "persistent_workers", persistent_workers)
     if persistent_workers and num_workers == 0:
         raise ArgumentError("DataLoader: persistent_workers needs num_workers above 0.")
+
+
+def check_dataset(dataset: Any) -> None:
+    """What can only be iterated is not taken yet."""
+    if not hasattr(dataset, "__getitem__"):
+        raise NotYetError(
+            f"DataLoader: {type(dataset).__name__} has no __getitem__; data sets that can only be iterated are not "
+            "there yet. Collect the samples in a list, or add __getitem__ and __len__."
+        )
+
+
+def check_order(
+    batch_size: int | None, shuffle: bool | None, sampler: Any, batch_sampler: Any, drop_last: bool
+) -> None:
+    """PyTorch's checks: what says which samples make a batch must not be said twice."""
+    if sampler is not None and shuffle:
+        raise ArgumentError("DataLoader: give a sampler or shuffle=True, not both.")
+    if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+        raise ArgumentError(
+            "DataLoader: a batch_sampler says it all; leave out batch_size, shuffle, sampler and drop_last."
+        )
+    if batch_sampler is None and batch_size is None and drop_last:
+        raise ArgumentError("DataLoader: batch_size=None makes no batches, so drop_last has nothing to drop.")
