@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -259,8 +260,6 @@ def test_hessian_vector_products() -> None:
 
 
 def test_a_compiled_step_in_a_thread_of_its_own() -> None:
-    import threading
-
     step = cr.compile(lambda x: x * 2)
     results: list[float] = []
     threads = [
