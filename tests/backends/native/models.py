@@ -5,61 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.bench.steps_chainrule import Gpt, Mlp
+from chainrule.bench.workloads import Workload
 from chainrule.ir.types import Array
 from chainrule.nn import functional as F
 
 Batch = tuple[Array, Array]
-
-
-class Mlp(nn.Module):
-    """Linear layers with ReLU between them."""
-
-    def __init__(self, *sizes: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-
-    def forward(self, x: Any) -> Any:
-        for layer in self.layers[:-1]:
-            x = F.relu(layer(x))
-        return self.layers[-1](x)
-
-
-class Block(nn.Module):
-    """Attention and an MLP, each behind a layer norm and beside the way through."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.first, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.second, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def forward(self, x: Any) -> Any:
-        batch, length, width = x.shape
-        parts = self.qkv(self.first(x)).split(width, -1)
-        q, k, v = (part.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for part in parts)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
-        return x + self.down(F.gelu(self.up(self.second(x))))
-
-
-class Gpt(nn.Module):
-    """A language model."""
-
-    def __init__(self, vocabulary: int, layers: int, heads: int, width: int, length: int) -> None:
-        super().__init__()
-        self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
-        self.blocks = nn.Sequential(*[Block(width, heads) for _ in range(layers)])
-        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, vocabulary, bias=False)
-
-    def forward(self, x: Any) -> Any:
-        return self.out(self.norm(self.blocks(self.tokens(x) + self.places(cr.arange(x.shape[1])))))
 
 
 @dataclass
@@ -148,7 +105,7 @@ def of_classes(z: Any, y: Any) -> Any:
 
 
 def mlp(make: Callable[[Any], Any], compiled: bool) -> Training:
-    return training(Mlp(9, 16, 13, 1), make, F.mse_loss, numbers(11, 9), compiled=compiled)
+    return training(Mlp([9, 16, 13, 1]), make, F.mse_loss, numbers(11, 9), compiled=compiled)
 
 
 def classifier(compiled: bool) -> Training:
@@ -163,7 +120,7 @@ def normalised(compiled: bool) -> Training:
 
 
 def gpt(compiled: bool) -> Training:
-    model = Gpt(11, 2, 2, 16, 8)
+    model = Gpt(Workload("gpt", "gpt", 3, "adamw", vocabulary=11, layers=2, heads=2, width=16, block=8))
     return training(model, lambda p: optim.AdamW(p, 1e-3), of_classes, text(3, 8, 11), clip=1.0, compiled=compiled)
 
 

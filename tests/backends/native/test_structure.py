@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,30 +13,32 @@ import chainrule as cr
 from chainrule import optim
 from chainrule.backends.native import walk
 from chainrule.backends.native.runner import Runner
+from chainrule.bench.steps_chainrule import Gpt, Mlp
+from chainrule.bench.workloads import WORKLOADS
 from chainrule.ir import state
 from chainrule.nn import functional as F
 from chainrule.passes.fuse import MOST_SCALARS
 from chainrule.passes.kernels import Product, Whole
 from chainrule.passes.tally import ProgramTally, tally
-from tests.backends.native.models import Gpt, Mlp, Training, labelled, numbers, of_classes, text, training
+from tests.backends.native.models import Training, labelled, numbers, of_classes, text, training
 from tests.passes.interpreted import Lowered, Memory, lowered
 
 
 def tabular() -> Training:
-    return training(Mlp(32, 64, 64, 1), lambda p: optim.Adam(p, 1e-3), F.mse_loss, numbers(64, 32))
+    return training(Mlp([32, 64, 64, 1]), lambda p: optim.Adam(p, 1e-3), F.mse_loss, numbers(64, 32))
 
 
 def images() -> Training:
     make = lambda p: optim.SGD(p, 0.01, momentum=0.9)
-    return training(Mlp(784, 512, 256, 10), make, F.cross_entropy, labelled(128, 784, 10))
+    return training(Mlp([784, 512, 256, 10]), make, F.cross_entropy, labelled(128, 784, 10))
 
 
 def characters(layers: int = 2) -> Training:
-    model = Gpt(65, layers, 4, 128, 64)
+    model = Gpt(replace(WORKLOADS["gpt_char"], layers=layers))
     return training(model, lambda p: optim.AdamW(p, 1e-3), of_classes, text(4, 64, 65), clip=1.0)
 
 
-WORKLOADS: dict[str, Callable[[], Training]] = {"tabular": tabular, "images": images, "characters": characters}
+STEPS: dict[str, Callable[[], Training]] = {"tabular": tabular, "images": images, "characters": characters}
 
 # (kernels, barriers, bytes that kernels move for each byte of inputs and outputs): at most.
 BUDGETS = {"tabular": (25, 5, 2.8), "images": (18, 6, 1.65), "characters": (177, 45, 5.2)}
@@ -65,9 +68,9 @@ def counted(make: Callable[..., Training], *arguments: int) -> tuple[Lowered, Pr
     return program, tally(program.buffers, program.phases, memory.sizes, memory.end)
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", STEPS)
 def test_kernels_barriers_and_bytes_of_a_step(name: str) -> None:
-    program, count = counted(WORKLOADS[name])
+    program, count = counted(STEPS[name])
     kernels, barriers, ratio = BUDGETS[name]
     outside = sum(program.buffers.size_of(node) for node in (*program.graph.inputs, *program.graph.outputs))
     assert len(count.kernels) <= kernels
@@ -88,10 +91,10 @@ def test_a_block_adds_the_same_each_time() -> None:
     assert three.arena_bytes - two.arena_bytes <= 1.2 * (two.arena_bytes - one.arena_bytes)
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", STEPS)
 def test_products_do_what_training_takes_and_no_more(name: str) -> None:
     """Forward, and for both operands backward; nothing is computed twice."""
-    program, count = counted(WORKLOADS[name])
+    program, count = counted(STEPS[name])
     products = [call.kernel for call in program.calls if isinstance(call.kernel, Product)]
     matmuls = sum(node.primitive.name in ("matmul", "linear") for node in program.graph.nodes)
     attentions = sum(node.primitive.name == "scaled_dot_product_attention" for node in program.graph.nodes)
@@ -105,7 +108,7 @@ def test_products_do_what_training_takes_and_no_more(name: str) -> None:
 @pytest.mark.parametrize("name", ["tabular", "images"])
 def test_updates_of_weights_are_no_passes_of_their_own(name: str) -> None:
     """Each is in the kernel that makes its gradient: what is left of rows is small."""
-    program, count = counted(WORKLOADS[name])
+    program, count = counted(STEPS[name])
     written = {k: node for node, k in program.buffers.number.items()}
     large = [
         one
@@ -115,16 +118,16 @@ def test_updates_of_weights_are_no_passes_of_their_own(name: str) -> None:
     assert not large, [one.fused for one in large]
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", STEPS)
 def test_one_trace_serves_every_batch(name: str) -> None:
-    step = compiled(WORKLOADS[name](), calls=3)
+    step = compiled(STEPS[name](), calls=3)
     assert step.traces == 1
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", STEPS)
 def test_a_call_is_one_launch_of_machine_code(name: str) -> None:
     """Kernels and barriers, and no way back into Python: each step of the program is a kernel's address, or a wait."""
-    runner = compiled(WORKLOADS[name]()).last.execute
+    runner = compiled(STEPS[name]()).last.execute
     assert isinstance(runner, Runner)
     codes = runner.steps[:, 0].tolist()
     waits = [code for code in codes if code in (walk.BARRIER, walk.CHECKED_BARRIER)]
