@@ -110,10 +110,9 @@ class Node(Operators):
         self.inputs = inputs
         self.params = params
         self.type = type
-        self.shape: Any = None
-        self.dtype: Any = None
-        if type.__class__ is Type:
-            self.shape, self.dtype = type
+        self.shape: Any
+        self.dtype: Any
+        self.shape, self.dtype = type if type.__class__ is Type else (None, None)
         self.origin = origin
         self.needs_grad = needs_grad
         self.order = next_order()

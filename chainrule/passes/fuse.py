@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
@@ -182,9 +182,8 @@ class Fusion:
         """Has an elementwise node computed in the latest of its operands' kernels, else in one of its own."""
         if node.primitive.name in SELECTION | RANDOM:
             self._put_in_memory(node.inputs[:1])
-        latest = self._latest(node)
-        for group in [latest, *self._candidates(node, "rows")]:
-            join = self._join(group, node) if group is not None and group.kind in JOINABLE else None
+        for group in self._hosts(node):
+            join = self._join(group, node)
             if join is not None:
                 break
         else:
@@ -199,6 +198,13 @@ class Fusion:
         assert join is not None, f"a kernel of its own must take {node}"
         self._take(group, join)
         self.home[node] = group  # it may have been there already, afloat
+
+    def _hosts(self, node: Node) -> Iterator[Group]:
+        """The kernels that an elementwise node may join, the best first; asked only as far as it takes."""
+        latest = self._latest(node)
+        if latest is not None and latest.kind in JOINABLE:
+            yield latest
+        yield from self._candidates(node, "rows")
 
     def _may_float(self, node: Node) -> bool:
         """Cheap, and either of inputs alone or read by one reduction alone."""

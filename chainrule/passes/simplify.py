@@ -1,8 +1,8 @@
 """Simplification: every rewrite that is right for any backend and never costs. The values stay the same bits.
 
-One walk does it, and folds constants and shares common subexpressions on the way (and, before code is made, `expand`s):
-each makes work for the others. The table is in parts, in the order in which they are tried: what is no computation goes
-first, constants next, then movement and arithmetic.
+One walk does it, and folds constants and shares common subexpressions on the way (and expands what a backend has no
+row for, where `expand` is given this table): each makes work for the others. The table is in parts, in the order in
+which they are tried: what is no computation goes first, constants next, then movement and arithmetic.
 """
 
 from __future__ import annotations
