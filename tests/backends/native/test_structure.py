@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
-from chainrule.backends.native import walk
+from chainrule.backends.native import drawing, walk
 from chainrule.backends.native.runner import Runner
 from chainrule.bench.steps_chainrule import Gpt, Mlp
 from chainrule.bench.workloads import WORKLOADS
 from chainrule.ir import state
+from chainrule.ir.graph import Graph
 from chainrule.nn import functional as F
 from chainrule.passes.fuse import MOST_SCALARS
 from chainrule.passes.kernels import Product, Whole
@@ -89,6 +91,36 @@ def test_a_block_adds_the_same_each_time() -> None:
     assert three.distinct <= two.distinct + 1, "equal blocks share their kernels' code"
     assert max(len(getattr(one.kernel, "steps", ())) for one in three.kernels) <= 3 * MOST_SCALARS, "nor do those grow"
     assert three.arena_bytes - two.arena_bytes <= 1.2 * (two.arena_bytes - one.arena_bytes)
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many calls of Python functions it takes."""
+    calls = 0
+
+    def on_event(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(on_event)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_the_work_of_compiling_is_the_same_for_each_block_however_many() -> None:
+    """Traces, passes and the program's key; of machine code, equal blocks need no more."""
+    with state.using(state.executor, "reference"):
+        trained = [characters(layers) for layers in (1, 1, 4, 8)]  # the first one warms caches
+        works: list[list[int]] = [[calls_of(lambda one=one: one.run(1)) for one in trained]]  # type: ignore[misc]
+    graphs: list[Graph] = [one.step.graph for one in trained]
+    works.append([calls_of(lambda graph=graph: drawing.Drawing(graph)) for graph in graphs])  # type: ignore[misc]
+    works.append([calls_of(graph.key) for graph in graphs])
+    nodes = len(graphs[3].nodes) - len(graphs[2].nodes)
+    for (_, one, four, eight), calls_a_node in zip(works, (55, 95, 5), strict=True):
+        assert (eight - four) / 4 <= 1.02 * (four - one) / 3
+        assert eight - four <= calls_a_node * nodes
 
 
 @pytest.mark.parametrize("name", STEPS)
