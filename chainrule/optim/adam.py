@@ -71,9 +71,10 @@ class Adam(Optimizer):
     def update(self, p: Tensor, grad: Tensor, state: Slots, group: ParamGroup) -> None:
         beta1, beta2 = group["betas"]
         t = state["step"].add_(1).double()
+        decayed = p
         if not group.is_zero("weight_decay"):
             if group["decoupled_weight_decay"]:
-                p.mul_(1 - group["lr"] * group["weight_decay"])
+                decayed = p * (1 - group["lr"] * group["weight_decay"])
             else:
                 grad = grad + p * group["weight_decay"]
         mean, square = state["exp_avg"], state["exp_avg_sq"]
@@ -85,4 +86,4 @@ class Adam(Optimizer):
         # A product with the reciprocal: a division takes a vector unit five times as long, and one per element is left.
         scale = (1 - beta2**t).rsqrt().to(p.dtype)
         step_size = (group["lr"] / (1 - beta1**t)).to(p.dtype)
-        p.sub_(mean * step_size / (square.sqrt() * scale + group["eps"]))
+        p.copy_(decayed - mean * step_size / (square.sqrt() * scale + group["eps"]))

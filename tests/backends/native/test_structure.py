@@ -112,7 +112,7 @@ def calls_of(work: Callable[[], object]) -> int:
 def test_the_work_of_compiling_is_the_same_for_each_block_however_many() -> None:
     """Traces, passes and the program's key; of machine code, equal blocks need no more."""
     with state.using(state.executor, "reference"):
-        trained = [characters(layers) for layers in (1, 1, 4, 8)]  # the first one warms caches
+        trained: list[Any] = [characters(layers) for layers in (1, 1, 4, 8)]  # the first one warms caches
         works: list[list[int]] = [[calls_of(lambda one=one: one.run(1)) for one in trained]]  # type: ignore[misc]
     graphs: list[Graph] = [one.step.graph for one in trained]
     works.append([calls_of(lambda graph=graph: drawing.Drawing(graph)) for graph in graphs])  # type: ignore[misc]
