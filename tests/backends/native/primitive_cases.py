@@ -205,6 +205,19 @@ def _normalised(name: str) -> Callable[[Rng, DType], Iterator[Case]]:
     return made
 
 
+def _affine(rng: Rng, dtype: DType) -> Iterator[Case]:
+    for shape, trailing in (
+        ((1,), 1),
+        ((7,), 1),
+        ((5, 33), 1),
+        ((0, 3), 1),
+        ((4, 0), 1),
+        ((2, 3, 40), 2),
+        ((300, 70), 1),
+    ):
+        yield [values(rng, each, dtype) for each in (shape, shape[-trailing:], shape[-trailing:])], {}
+
+
 def _attention(rng: Rng, dtype: DType) -> Iterator[Case]:
     for batch, length, source, width, depth in (
         ((), 1, 1, 1, 1),
@@ -277,6 +290,7 @@ MAKERS: dict[str, Callable[[Rng, DType], Iterator[Case]]] = {
     "matmul": _products,
     "linear": _linear,
     **{name: _normalised(name) for name in ("softmax", "log_softmax", "layer_norm")},
+    "affine": _affine,
     "scaled_dot_product_attention": _attention,
     "cross_entropy": _cross_entropy,
     "squared_error": _squared_error,

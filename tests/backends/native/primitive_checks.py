@@ -35,7 +35,7 @@ _EXACT = """
     add sub mul div neg over times square reciprocal remainder floor_divide fmod abs sign floor ceil trunc round relu
     maximum minimum at_least at_most clamp where cast sqrt rsqrt detach alias max min full iota uniform bernoulli
     randint broadcast_to reshape permute slice flip pad concatenate slice_update gather index_select take_points pick
-    scatter index_add scatter_add put_points cumsum cumprod recurrence one_hot
+    scatter index_add scatter_add put_points cumsum cumprod recurrence one_hot affine
 """
 EXACT = frozenset(_EXACT.split())
 
