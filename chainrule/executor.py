@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import gc
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 from chainrule import backends
 from chainrule.backends import reference
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError
 from chainrule.ir.graph import Graph
+from chainrule.ir.origin import warn
 from chainrule.ir.types import Array
 from chainrule.threads import get_num_threads
 
@@ -38,19 +37,27 @@ def get_executor() -> str:
     return state.executor.get() if native() is not None else "reference"
 
 
-@contextmanager
-def without_collections() -> Iterator[None]:
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def without_collections(function: Callable[P, T]) -> Callable[P, T]:
     """For what makes many objects that live, as traces and passes do: collections would take long, and find nothing."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:  # no `contextmanager`: its frame would look like the user's
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if collecting:
+                gc.enable()
+
+    return run
 
 
-@without_collections()
+@without_collections
 def compile_native(graph: Graph) -> Executor | None:
     """The program of a graph in machine code, None where there is none."""
     backend = native()
@@ -58,11 +65,11 @@ def compile_native(graph: Graph) -> Executor | None:
         return None
     try:
         return backend.compile(graph, get_num_threads, reference.compile)  # type: ignore[no-any-return]
-    except backend.NotCompiledError:
+    except (backend.NotCompiledError, backend.NativeUnavailable):
         return None
 
 
-@without_collections()
+@without_collections
 def compile_graph(graph: Graph) -> Executor:
     """The program of a graph."""
     if state.executor.get() == "native":
@@ -72,6 +79,8 @@ def compile_graph(graph: Graph) -> Executor:
                 return backend.compile(graph, get_num_threads, reference.compile)  # type: ignore[no-any-return]
             except backend.NotCompiledError as error:
                 warn_once(f"{error} This function runs on the reference executor.")
+            except backend.NativeUnavailable as error:
+                warn_once(f"{_in_a_line(error)}. Such functions run on the reference executor, many times slower.")
     return reference.compile(graph)
 
 
@@ -81,18 +90,20 @@ def native() -> Any:
     slower = "compiled functions run on the reference executor, many times slower"
     try:
         backend: Any = backends.native
-    except ImportError as error:
-        warn_once(f"{slower}: {error}. Install llvmlite: `pip install llvmlite`.")
-        return None
-    try:
         backend.check()
-    except backend.NativeUnavailable as error:
-        warn_once(f"{slower}: {error}.")
+    except Exception as error:  # no llvmlite, or one without its library, or another than expected; no memory for code
+        is_missing = isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("llvmlite")
+        repair = " Install llvmlite: `pip install llvmlite`." if is_missing else ""
+        warn_once(f"{slower}: {_in_a_line(error)}.{repair}")
         return None
     return backend
 
 
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
 def warn_once(message: str) -> None:
-    """Warns, the first time that there is this to say."""
+    """Warns, the first time that there is this to say; it points to the user's line."""
     if state.count(message) == 0:
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warn(message)

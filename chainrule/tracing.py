@@ -41,7 +41,7 @@ class Overlap(Exception):
         self.positions = positions
 
 
-@without_collections()
+@without_collections
 def traced(function: Callable[..., Any], leaves: list[Any], structure: Structure, keep_grads: bool) -> Program:
     """The program that a function is for these arguments."""
     try:

@@ -39,9 +39,12 @@ def host_level() -> Level:
 def compile_object(text: str, level: Level) -> bytes:
     """Object code of a module. It may call its own functions, and what this file provides; nothing else, libm least."""
     machine = _machine(level)
-    module = llvm.parse_assembly(text, llvm.create_context())
-    module.data_layout = str(machine.target_data)
-    data = bytes(machine.emit_object(module))
+    try:
+        module = llvm.parse_assembly(text, llvm.create_context())
+        module.data_layout = str(machine.target_data)
+        data = bytes(machine.emit_object(module))
+    except RuntimeError as error:
+        raise NativeUnavailable(f"LLVM refuses the kernels: {error}") from error
     unknown = sorted(symbols_of(data).undefined - _provided().keys())
     if unknown:
         raise NativeUnavailable(f"the kernels call functions that nobody provides: {', '.join(unknown)}")

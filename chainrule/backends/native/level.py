@@ -59,4 +59,8 @@ def levels_of(triple: str, host: dict[str, bool], cpu: str) -> tuple[Level, ...]
 @functools.cache
 def host_levels() -> tuple[Level, ...]:
     """The levels that this machine can run, the best first; none on a processor that is not known."""
-    return levels_of(llvm.get_process_triple(), dict(llvm.get_host_cpu_features()), llvm.get_host_cpu_name())
+    try:
+        host = dict(llvm.get_host_cpu_features())
+    except RuntimeError:  # LLVM does not know this processor: what all of its family can do is left
+        host = {}
+    return levels_of(llvm.get_process_triple(), host, llvm.get_host_cpu_name())
