@@ -324,36 +324,52 @@ class ShortCall:
             turns.append((cell, following, cell.values[following]))
             if cell.stamp != stamp:
                 return NOT_SHORT  # another thread has moved it meanwhile
-        if not self.runner.run_on(self.side):
+        if not self._run_whole(turns):
             return NOT_SHORT  # an index out of range: a full call says which
         for k, memory in self.small:
             fresh[k] = memory.copy()
-        self._commit(turns)
         if self.alone is not None:
             return Tensor(Value(fresh[self.alone]))
         made = [Tensor(Value(fresh[r.thing])) if r.kind == "value" else r.thing for r in self.program.recipes]
         return unflatten(self.program.structure, made)
 
-    def _commit(self, turns: list[tuple[Cell, int, Any]]) -> None:
-        """All handles change over; Ctrl-C in between is raised when that is done."""
-        interrupt: BaseException | None = None
+    def _run_whole(self, turns: list[tuple[Cell, int, Any]]) -> bool:
+        """Runs the program, and has all handles change over; False if it met an index out of range.
+
+        Once machine code has begun, parameters are written over. So Ctrl-C, which mostly comes while it runs and is
+        raised as soon as it returns, has to wait until the handles have changed over too.
+        """
+        runner, begun, interrupt = self.runner, self.runner.launch.runs, None
+        if turns:  # should this not come to its end, the next call looks where the cells are
+            move, self.move = self.move, NOT_SHORT
         while True:
             try:
-                if self.looked:  # nobody has looked since the last call, if not in this one
-                    for handle in self.written:
-                        handle._writes += 1  # views of it look again
-                for cell, now, value in turns:
-                    cell.turn(now, value)
-                for leaf, gradient in self.program.other_gradients:
-                    leaf.gradient = gradient
+                fine: bool = runner.run_on(self.side) if runner.launch.runs == begun else runner.was_fine()
+                if fine:
+                    if turns:
+                        move = note_move(move)  # first, so that other programs hear of it whatever happens
+                    self._commit(turns)
                 break
-            except (KeyboardInterrupt, SystemExit) as caught:
+            except (KeyboardInterrupt, SystemExit) as caught:  # what handlers of signals raise
+                if runner.launch.runs == begun:
+                    raise
                 interrupt = caught
-        if self.turning:
-            self.side ^= 1
-            self.move = note_move(self.move)
+        if turns:
+            self.side ^= fine
+            self.move = note_move(move)
         if interrupt is not None:
             raise interrupt
+        return fine
+
+    def _commit(self, turns: list[tuple[Cell, int, Any]]) -> None:
+        """All handles change over. Doing it twice is doing it once."""
+        if self.looked:  # nobody has looked since the last call, if not in this one
+            for handle in self.written:
+                handle._writes += 1  # views of it look again
+        for cell, now, value in turns:
+            cell.turn(now, value)
+        for leaf, gradient in self.program.other_gradients:
+            leaf.gradient = gradient
 
 
 def settings_now() -> tuple[Any, ...]:

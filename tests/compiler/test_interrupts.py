@@ -140,3 +140,89 @@ def test_before_the_first_write_nothing_has_changed(monkeypatch: pytest.MonkeyPa
     assert training.everything() == before
     training.step(X, Y)
     assert training.everything() == after
+
+
+# The short way: parameters are written over by machine code, counts of steps change over behind it.
+
+
+class Embedded:
+    """A step of which some cells are written over and others change over, because indices are checked between."""
+
+    def __init__(self) -> None:
+        cr.manual_seed(0)
+        self.model = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(8, 3))
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=0.1)
+        self.step = cr.compile(self._step)
+        for _ in range(4):
+            self()
+
+    def _step(self, x: Any, y: Any) -> Any:
+        loss = F.cross_entropy(self.model(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return loss
+
+    def __call__(self) -> None:
+        self.step(np.array([[0, 1], [2, 3], [4, 0]]), np.array([0, 1, 2]))
+
+    def everything(self) -> list[Any]:
+        found = [tensor.tolist() for tensor in self.model.state_dict().values()]
+        slots = self.optimizer.state_dict()["state"].values()
+        return found + [np.asarray(value).tolist() for entry in slots for value in entry.values()]
+
+
+SHORT_FILES = ("short_call.py", "cell_memory.py", "runner.py", "pool.py", "choice.py")
+
+
+def interrupted_in_files(event: int) -> Callable[..., Any]:
+    """A trace function that presses Ctrl-C at one line of the files that a short call runs through."""
+    left = [event]
+
+    def trace(frame: FrameType, kind: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.endswith(SHORT_FILES):
+            return None
+        if kind == "line":
+            left[0] -= 1
+            if left[0] == -1:
+                raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_at_every_line_of_a_short_call(executor: str) -> None:
+    if executor != "native":
+        pytest.skip("the reference executor has no short way")
+    training, twin = Embedded(), Embedded()
+    short = training.step._shorts[0]
+    assert short.turning
+    assert short.written
+    kinds = set()
+    for event in range(2000):
+        twin()
+        twin()
+        before = twin.everything()
+        twin()
+        after = twin.everything()
+        training()
+        training()  # after which nobody has looked any more
+        earlier = sys.gettrace()
+        sys.settrace(interrupted_in_files(event))
+        try:
+            training()
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.settrace(earlier)
+        found = training.everything()
+        assert found in (before, after), f"half a step is written, at line {event}"
+        kinds.add(found == after)
+        if found == before:
+            training()
+        assert training.everything() == after, "and training goes on"
+    assert kinds == {False, True}
+    assert event > 30

@@ -31,6 +31,7 @@ _WINDOW_SECONDS = 1e-3  # what `Choice` takes a mean over
 _THREADS_WORD = walk.DESCRIPTOR.index("threads")
 _TABLE_WORD = walk.DESCRIPTOR.index("table")
 _TICKS_WORD = walk.DESCRIPTOR.index("ticks")
+_RUNS_WORD = walk.DESCRIPTOR.index("runs")
 
 
 class Pool:
@@ -137,9 +138,12 @@ class Launch:
     one per thread. What is there must stay there, and the libraries of its kernels must be held.
     """
 
-    def __init__(self, pool: Pool, program: int, table: int, scratch: int, stride: int, areas: int = 1) -> None:
-        """With one area, the program runs on one thread for ever."""
+    def __init__(
+        self, pool: Pool, program: int, table: int, scratch: int, stride: int, areas: int = 1, runs: int = 0
+    ) -> None:
+        """With one area, the program runs on one thread for ever. `runs` are counted on."""
         self._words = (ctypes.c_int64 * len(walk.DESCRIPTOR))(program, table, scratch, stride, 1)
+        self._words[_RUNS_WORD] = runs
         self._address = ctypes.c_void_p(ctypes.addressof(self._words))
         self._pool, self._launch = pool, pool.launch
         self._areas = areas
@@ -151,6 +155,11 @@ class Launch:
     def threads(self) -> int:
         """How many threads the next run will have."""
         return self._words[_THREADS_WORD]
+
+    @property
+    def runs(self) -> int:
+        """How often the program has run."""
+        return self._words[_RUNS_WORD]
 
     def use(self, table: int) -> None:
         """Runs on another table from now on."""

@@ -112,11 +112,11 @@ class Runner:
         self._failed = ctypes.c_int64.from_address(self._error.ctypes.data)
         self._make_ready(max(1, self.threads()))
 
-    def _make_ready(self, threads: int) -> None:
-        """A launch on so many threads, each with its scratch memory."""
+    def _make_ready(self, threads: int, runs: int = 0) -> None:
+        """A launch on so many threads, each with its scratch memory; `runs` were made already."""
         self._areas, self._scratch = threads, aligned(self.scratch_bytes * threads)
         steps, scratch = self.steps.ctypes.data, self._scratch.ctypes.data
-        self.launch = Launch(process_pool(), steps, self._addresses[2], scratch, self.scratch_bytes, threads)
+        self.launch = Launch(process_pool(), steps, self._addresses[2], scratch, self.scratch_bytes, threads, runs)
 
     def _steps(self, plan: Blueprint) -> list[tuple[int, int, int, int]]:
         """The program for `walk`: the calls of each phase, and a barrier behind it."""
@@ -154,13 +154,15 @@ class Runner:
         """Runs the program on the addresses in `tables[side]`; False if it met an index out of range."""
         threads = self.threads()
         if threads > self._areas:
-            self._make_ready(threads)
+            self._make_ready(threads, self.launch.runs)
+        self._failed.value = 0
         self.launch.use(self._addresses[side])
         self.launch.run(threads)
-        if self._failed.value:
-            self._failed.value = 0
-            return False
-        return True
+        return self.was_fine()
+
+    def was_fine(self) -> bool:
+        """Whether the last run met no index out of range."""
+        return not self._failed.value
 
     def report(self, arrays: Sequence[Array | None] | None = None) -> Report:
         """What became of the graph. With `arrays`, its inputs as far as they are known, calls are timed."""

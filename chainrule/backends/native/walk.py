@@ -38,8 +38,8 @@ LINE_BYTES = 128
 CONTROL_BYTES = _LINES * LINE_BYTES
 SPINS_OFFSET, WORKERS_OFFSET, BUSY_OFFSET = LINE_BYTES, LINE_BYTES + 8, 2 * LINE_BYTES
 
-# The words of a descriptor. The last three are sums over launches, written by a launch.
-DESCRIPTOR = ("program", "table", "scratch", "stride", "threads", "ticks", "launches", "sleeps")
+# The words of a descriptor. The last four are sums over launches, written by a launch; nobody sets `runs` back.
+DESCRIPTOR = ("program", "table", "scratch", "stride", "threads", "ticks", "launches", "sleeps", "runs")
 
 
 def text(level: Level, waiting: str) -> str:
@@ -430,6 +430,7 @@ note:
   call void @add_to(ptr %descriptor, i64 5, i64 %ticks)
   call void @add_to(ptr %descriptor, i64 6, i64 1)
   call void @add_to(ptr %descriptor, i64 7, i64 %slept)
+  call void @add_to(ptr %descriptor, i64 8, i64 1)
   ret void
 }
 
