@@ -15,6 +15,7 @@ from chainrule.ops.control import alias
 from chainrule.ops.creation import full
 from chainrule.ops.elementwise import ne
 from chainrule.ops.movement import reshape
+from chainrule.passes.fold import REARRANGED
 from chainrule.passes.rewrite import Rule, Rules, rewrite
 
 _FOLDS = frozenset(REGISTRY[name] for name in ("sum", "prod", "max", "min", "any", "all"))
@@ -118,6 +119,7 @@ def _place_among_one(y: Node, x: Node) -> Node | None:
 
 RULES = Rules(
     [
+        REARRANGED,  # of what the rules below make
         Rule("a result without elements", is_computation, None, _nothing),
         Rule("a fold of no elements", is_fold, (None,), _fold_of_nothing),
         Rule("a sum of bools", "sum", (None,), _sum_of_truths),

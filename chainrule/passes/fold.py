@@ -67,8 +67,9 @@ def _is_other(primitive: Primitive) -> bool:
     return not is_elementwise(primitive) and not is_rearranging(primitive)
 
 
+REARRANGED = Rule("rearranged constant", is_rearranging, ("full",), _rearranged)
 FOLD = (
-    Rule("rearranged constant", is_rearranging, ("full",), _rearranged),
+    REARRANGED,
     Rule("elementwise of constants", is_elementwise, Every("full"), _elementwise),
     Rule("anything else of constants", _is_other, Every("full"), _small),
 )

@@ -29,6 +29,7 @@ def fold(name: str, axes: tuple[int, ...], keepdims: bool = False) -> Callable[.
 
 
 SAMPLES: dict[str, list[tuple[Any, ...]]] = {
+    "rearranged constant": [(lambda: permute(full((2, 3), 1.0, float32), (1, 0)),)],
     "a result without elements": [
         (lambda x: P["exp"](x), f32(0, 3)),
         (fold("max", (1,)), f32(0, 3)),

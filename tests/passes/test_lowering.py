@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from chainrule.ir.types import Array, Type, float32, int64
+from chainrule.ops.contraction import matmul
 from chainrule.ops.creation import full
 from chainrule.ops.elementwise import exp, maximum
 from chainrule.ops.indexing import index_select
-from chainrule.ops.movement import broadcast_to, reshape
+from chainrule.ops.movement import broadcast_to, concatenate, reshape
 from chainrule.ops.random import bernoulli
 from chainrule.ops.reduction import sum_
 from chainrule.passes.kernels import Load, Rows
@@ -88,6 +89,17 @@ def test_empty_parts_of_a_program_are_no_kernels() -> None:
     assert isinstance(kernel, Rows)
     assert not any(isinstance(step, Load) for step in kernel.steps)
     assert run(program, [np.empty((0, 3), np.float32)])[0].tolist() == [0, 0, 0]
+
+
+def test_what_is_made_of_nothing_and_rearranged_is_a_constant() -> None:
+    """A product over no elements, as a part of something: it stands in memory as one number."""
+
+    def together(a: Any, b: Any, c: Any) -> Any:
+        return concatenate([reshape(matmul(a, b), (6,)), c], 0)
+
+    program = lowered(traced(together, f32(2, 0), f32(0, 3), f32(2)))
+    arrays: list[Array] = [np.empty((2, 0), np.float32), np.empty((0, 3), np.float32), np.ones(2, np.float32)]
+    assert run(program, arrays)[0].tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
 
 
 def test_sums_of_rows_in_a_finer_shape_than_the_rows() -> None:
