@@ -9,25 +9,26 @@ import numpy as np
 
 from chainrule.ir.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ir.primitive import Primitive
-from chainrule.ir.types import FLOATING, Array, Shape, Type, bool_, int64
+from chainrule.ir.types import FLOATING, Array, Type, bool_
 from chainrule.ir.value import Carrier
+from chainrule.ops.attention_gradients import (
+    MASKED,
+    attention_gradients,
+    probabilities,
+    scores_reference,
+    unpacked,
+)
 from chainrule.ops.contraction import expands, matmul, matmul_reference, transposed
-from chainrule.ops.creation import iota
-from chainrule.ops.elementwise import eq, ge, times, where, zero_where
+from chainrule.ops.elementwise import eq, where, zero_where
 from chainrule.ops.movement import broadcast_shapes, broadcast_to
 from chainrule.ops.normalise import softmax, softmax_reference
 from chainrule.ops.reduction import amax, sum_
-
-MASKED = float("-inf")
 
 # The primitive: q [*batch, L, E], k [*batch, S, E], v [*batch, S, D] -> [*batch, L, D] --------------------------------
 
 
 def _reference(q: Array, k: Array, v: Array, *, scale: float, is_causal: bool) -> Array:
-    scores = matmul_reference(q, np.swapaxes(k, -1, -2)) * scale
-    if is_causal:
-        scores = np.where(np.tri(*scores.shape[-2:], dtype=np.bool), scores, scores.dtype.type(MASKED))
-    return matmul_reference(softmax_reference(scores, axis=-1), v)
+    return matmul_reference(softmax_reference(scores_reference(q, k, scale, is_causal), axis=-1), v)
 
 
 def _infer(q: Type, k: Type, v: Type, *, scale: float, is_causal: bool) -> Type:
@@ -37,27 +38,14 @@ def _infer(q: Type, k: Type, v: Type, *, scale: float, is_causal: bool) -> Type:
     return Type((*q.shape[:-1], v.shape[-1]), q.dtype)
 
 
-def _probabilities(q: Carrier, k: Carrier, scale: float, is_causal: bool) -> Carrier:
-    """How much of each position of v goes to each of q: [*batch, L, S]."""
-    scores = matmul(q, transposed(k)) * scale
-    if is_causal:
-        scores = where(_not_later(scores.shape), scores, MASKED)
-    return softmax(scores, -1)
-
-
-def _not_later(shape: Shape) -> Carrier:
-    """[L, S]: whether a position of k is not after that of q, both counted from 0."""
-    return ge(iota(shape[-2], int64).reshape((shape[-2], 1)), iota(shape[-1], int64))
-
-
 def _vjp(
     g: Carrier, y: Carrier, q: Carrier, k: Carrier, v: Carrier, *, scale: float, is_causal: bool
 ) -> tuple[Carrier, Carrier, Carrier]:
-    # the rule of softmax, with sum(p * dp) written as sum(g * y), which needs no [L, S]
-    p = _probabilities(q, k, scale, is_causal)
+    # sum(p * dp), which softmax's rule asks for, is sum(g * y), which needs no [L, S]
     within = sum_(g * y, (len(g.shape) - 1,), True)
-    scores = times(matmul(g, transposed(v)) - within, p) * scale
-    return matmul(scores, k), matmul(transposed(scores), q), matmul(transposed(p), g)
+    gradients = attention_gradients(g, within, q, k, v, scale=scale, is_causal=is_causal)
+    to_q, to_k, to_v = unpacked(gradients, q.shape, k.shape, v.shape)
+    return to_q, to_k, to_v
 
 
 def _samples(rng: np.random.Generator) -> list[Any]:
@@ -96,7 +84,7 @@ _attention = Primitive(
     _infer,
     _vjp,
     cost=_cost,
-    expand=lambda q, k, v, *, scale, is_causal: matmul(_probabilities(q, k, scale, is_causal), v),
+    expand=lambda q, k, v, *, scale, is_causal: matmul(probabilities(q, k, scale, is_causal), v),
     samples=_samples,
 )
 

@@ -27,15 +27,16 @@ class MissingRowError(Exception):
         self.names = names
 
 
-def expand(graph: Graph, has_row: HasRow, further: Rules = NOTHING) -> Graph:
+def expand(graph: Graph, has_row: HasRow, further: Rules = NOTHING, lowering: Rules = NOTHING) -> Graph:
     """The graph in primitives for which `has_row(name)` is true. What is no computation (detach, alias) is gone.
 
-    The `further` rules are applied on the same walk, to what expansions make too.
+    The `further` rules are applied on the same walk, to what expansions make too. `lowering`: a backend's own
+    replacements of primitives without a row, where they apply; else these are expanded.
     MissingRowError names the primitives for which there is neither a row nor an expansion.
     """
     if all(map(has_row, _names(graph))):
         return rewrite(graph, further) if further.rules else graph
-    expanded = rewrite(graph, _rules(has_row, further))
+    expanded = rewrite(graph, _rules(has_row, further, lowering))
     missing = [name for name in _names(expanded) if not has_row(name)]
     if missing:
         raise MissingRowError(tuple(sorted(missing)))
@@ -47,8 +48,8 @@ def _names(graph: Graph) -> set[str]:
 
 
 @functools.lru_cache(16)
-def _rules(has_row: HasRow, further: Rules) -> Rules:
-    return Rules((*IDENTITIES, expansion(has_row), *further.rules))
+def _rules(has_row: HasRow, further: Rules, lowering: Rules) -> Rules:
+    return Rules((*IDENTITIES, *lowering.rules, expansion(has_row), *further.rules))
 
 
 def expansion(has_row: HasRow) -> Rule:

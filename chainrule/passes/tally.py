@@ -34,6 +34,9 @@ from chainrule.passes.views import is_identity
 
 _ADDING = frozenset({"cumsum", "cumprod", "index_add", "scatter_add", "recurrence"})  # an operation per element
 
+# Products of scores with something of the width of q and k, of the depth of v.
+_OF_SCORES = {"blocked_attention": (1, 1), "blocked_attention_gradients": (3, 2)}
+
 
 @dataclass(frozen=True)
 class KernelTally:
@@ -99,8 +102,13 @@ class ProgramTally:
 
     @property
     def product_flops(self) -> int:
-        """Those of multiply-adds in matrix products."""
-        return sum(flops_of_product(one.kernel) for one in self.kernels if isinstance(one.kernel, Product))
+        """Those of multiply-adds in matrix products, inside attention too."""
+        kernels = [one.kernel for one in self.kernels]
+        return sum(
+            flops_of_product(kernel) if isinstance(kernel, Product) else flops_of(kernel)
+            for kernel in kernels
+            if isinstance(kernel, Product) or (isinstance(kernel, Whole) and kernel.primitive in _OF_SCORES)
+        )
 
 
 def tally(buffers: Buffers, phases: Sequence[Sequence[Turn]], arena: Iterable[int], arena_bytes: int) -> ProgramTally:
@@ -171,6 +179,8 @@ def points_at(kernel: Rows | Columns | Product, level: Level) -> int:
 def flops_of(kernel: Kernel) -> int:
     """The FLOPs of a kernel."""
     if isinstance(kernel, Whole):
+        if kernel.primitive in _OF_SCORES:
+            return _flops_of_attention(kernel)
         floating = kernel.result.dtype.is_floating_point and kernel.primitive in _ADDING
         return math.prod(kernel.inputs[-1].shape) if floating and kernel.inputs else 0
     found = flops_of_product(kernel) if isinstance(kernel, Product) else 0
@@ -180,6 +190,18 @@ def flops_of(kernel: Kernel) -> int:
         elif isinstance(step, Reduce) and step.dtype.is_floating_point:
             found += points_at(kernel, Level.ELEMENT)
     return found
+
+
+def _flops_of_attention(kernel: Whole) -> int:
+    """Multiply-adds of its products, of the scores that count."""
+    *_, q, _, v = kernel.inputs
+    (length, width), (source, depth) = q.shape[-2:], v.shape[-2:]
+    scores = length * source
+    if dict(kernel.params)["is_causal"]:
+        seen = min(length, source)
+        scores = seen * (seen + 1) // 2 + (length - seen) * source
+    by_width, by_depth = _OF_SCORES[kernel.primitive]
+    return 2 * math.prod(q.shape[:-2]) * scores * (by_width * width + by_depth * depth)
 
 
 def flops_of_product(kernel: Product) -> int:

@@ -31,6 +31,7 @@ NOT_DIFFERENTIABLE = {
     **dict.fromkeys(("argmax", "argmin", "argsort"), "the result is a position"),
     **dict.fromkeys(("uniform", "normal", "randint", "permutation", "bernoulli"), "drawn at random"),
     "detach": "that is its purpose",
+    **dict.fromkeys(("blocked_attention", "blocked_attention_gradients"), "made after differentiation, by lowering"),
 }
 # Derivative zero, but differentiable: a step in a loss gives zeros and not "does not require grad".
 FLAT = {"sign", "floor", "ceil", "trunc", "round", "floor_divide"}

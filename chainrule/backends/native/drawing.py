@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from chainrule.backends.native.attention_blocks import LOWERING
 from chainrule.backends.native.blueprint import Blueprint, NotCompiledError
 from chainrule.backends.native.emit import emit, has_row, name_of
 from chainrule.backends.native.jit import compile_object
@@ -29,7 +30,7 @@ class Drawing:
 
     def __init__(self, graph: Graph) -> None:
         try:
-            lowered = canonical(graph_passes(graph, has_row))
+            lowered = canonical(graph_passes(graph, has_row, LOWERING))
         except MissingRowError as error:
             raise NotCompiledError(f"there is no machine code yet for {', '.join(error.names)}.") from None
         fused = fuse(lowered, WHOLE)

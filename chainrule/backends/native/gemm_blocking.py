@@ -179,7 +179,7 @@ def block_length(k: int) -> int:
 @functools.lru_cache(maxsize=1024)
 def blocking(element: str, level: Level, m: int, n: int, k: int, batch: int, a: Matrix, b: Matrix) -> Blocking:
     """The cuts for one product."""
-    height, vectors = _tile(level, size_of(element), m, n, k)
+    height, vectors = tile_of(level, size_of(element), m, n, k)
     bands, kc, size = Bands.of(m, height), block_length(k), size_of(element)
     panels = ceil_div(n, vectors * level.width)
     # A thread reads its share of one operand and all of the other: the larger one is shared out. Rows of A are mostly
@@ -201,7 +201,7 @@ def blocking(element: str, level: Level, m: int, n: int, k: int, batch: int, a: 
     )
 
 
-def _tile(level: Level, size: int, m: int, n: int, k: int) -> tuple[int, int]:
+def tile_of(level: Level, size: int, m: int, n: int, k: int) -> tuple[int, int]:
     """Rows and vectors of the register tile that needs the fewest cycles; among nearly equals, the first."""
     registers = max(1, size // 4)  # that a vector of results takes
     held = level.registers // registers

@@ -66,7 +66,7 @@ def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level,
             epilogue.prefetch(f, here)
         if not shape.first:
             prefetch(f, sums_so_far, here, shape.sums_row, shape.element)
-        sums = _sums(f, shape, a, p["b"])
+        sums = tile_sums(f, shape, a, p["b"])
         for v, count in enumerate(shape.counts):
             for i in range(shape.rows):
                 value, at = sums[i][v], f.pointer(sums_so_far, i * shape.sums_row + v * shape.lanes, shape.element)
@@ -96,7 +96,7 @@ def batch_indices(f: Function, flat: Index, batch: tuple[int, ...]) -> tuple[Ind
     return (flat, *reversed(found)) if batch else ()
 
 
-def _sums(f: Function, shape: TileShape, a: Reg, b: Reg) -> list[list[Reg]]:
+def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg) -> list[list[Reg]]:
     """One chain of multiply-adds per element, from 0, over k in order."""
     type, vectors = vector(shape.lanes, shape.element), len(shape.counts)
 

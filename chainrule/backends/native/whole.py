@@ -1,4 +1,4 @@
-"""Writes `Whole` kernels: primitives that move elements to computed places, run along an axis, or sort.
+"""Writes `Whole` kernels: primitives that move elements to computed places, run along an axis, sort, or go by blocks.
 
 A row of `WHOLE` is `emit(f, kernel) -> bytes of scratch memory`: it writes the body of the kernel's function, exactly
 as the primitive's `reference` in `chainrule/ops` means it.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chainrule.backends.native import assemble, points, scans, scatter, sorting
+from chainrule.backends.native.attention_backward import blocked_attention_gradients
+from chainrule.backends.native.attention_forward import blocked_attention
 from chainrule.backends.native.body import kernel_function
 from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function
@@ -33,6 +35,8 @@ WHOLE: dict[str, Emitter] = {
     "recurrence": scans.recurrence,
     "argsort": sorting.argsort,
     "permutation": sorting.permutation,
+    "blocked_attention": blocked_attention,
+    "blocked_attention_gradients": blocked_attention_gradients,
 }
 
 

@@ -25,7 +25,8 @@ ORDERING = frozenset(_ORDERING.split())
 # NumPy takes other types too, programs do not: constructors make them floating first.
 _FLOATS_ONLY = """
     erf erfc erfinv lgamma digamma polygamma ndtr gelu reciprocal binary_cross_entropy softplus var logsumexp softmax
-    log_softmax layer_norm scaled_dot_product_attention cross_entropy squared_error
+    log_softmax layer_norm scaled_dot_product_attention cross_entropy squared_error attention_gradients
+    blocked_attention blocked_attention_gradients
 """
 FLOATS_ONLY = frozenset(_FLOATS_ONLY.split())
 RANDOM = frozenset({"uniform", "normal", "randint", "bernoulli", "permutation"})
@@ -218,19 +219,54 @@ def _affine(rng: Rng, dtype: DType) -> Iterator[Case]:
         yield [values(rng, each, dtype) for each in (shape, shape[-trailing:], shape[-trailing:])], {}
 
 
+_ATTENTIONS = (
+    ((), 1, 1, 1, 1),
+    ((2,), 5, 7, 3, 4),
+    ((2, 3), 17, 17, 8, 8),
+    ((), 33, 20, 16, 5),
+    ((0,), 2, 2, 2, 2),
+    ((), 2, 3, 0, 2),
+    ((1, 2), 64, 64, 32, 32),
+)
+_OF_BLOCKS = (((), 1, 300, 5, 3), ((2,), 131, 37, 17, 24), ((), 200, 290, 9, 40))  # more of q and k than are in one
+
+
+def _queries(rng: Rng, dtype: DType, batch: Shape, *sizes: int) -> list[Array]:
+    """q, k and v."""
+    length, source, width, depth = sizes
+    return [values(rng, (*batch, *own), dtype) for own in ((length, width), (source, width), (source, depth))]
+
+
 def _attention(rng: Rng, dtype: DType) -> Iterator[Case]:
-    for batch, length, source, width, depth in (
-        ((), 1, 1, 1, 1),
-        ((2,), 5, 7, 3, 4),
-        ((2, 3), 17, 17, 8, 8),
-        ((), 33, 20, 16, 5),
-        ((0,), 2, 2, 2, 2),
-        ((), 2, 3, 0, 2),
-        ((1, 2), 64, 64, 32, 32),
-    ):
-        shapes = ((*batch, length, width), (*batch, source, width), (*batch, source, depth))
+    for batch, *sizes in _ATTENTIONS:
         for causal in (False, True):
-            yield [values(rng, shape, dtype) for shape in shapes], {"scale": 0.4, "is_causal": causal}
+            yield _queries(rng, dtype, batch, *sizes), {"scale": 0.4, "is_causal": causal}
+
+
+def _attention_gradients(rng: Rng, dtype: DType) -> Iterator[Case]:
+    for batch, *sizes in _ATTENTIONS:
+        rows = (*batch, sizes[0])
+        for causal in (False, True):
+            flows = [values(rng, (*rows, sizes[-1]), dtype), values(rng, (*rows, 1), dtype)]
+            yield [*flows, *_queries(rng, dtype, batch, *sizes)], {"scale": 0.4, "is_causal": causal}
+
+
+def _blocked_attention(rng: Rng, dtype: DType) -> Iterator[Case]:
+    for batch, *sizes in (*_ATTENTIONS, *_OF_BLOCKS):
+        for causal in (False, True):
+            yield _queries(rng, dtype, batch, *sizes), {"scale": 0.4, "is_causal": causal}
+
+
+def _blocked_gradients(rng: Rng, dtype: DType) -> Iterator[Case]:
+    """Of any lse near those that can be: views make others of the one that belongs to q and k."""
+    for batch, *sizes in (*_ATTENTIONS, *_OF_BLOCKS):
+        length, source, width, depth = sizes
+        for causal in (False, True):
+            shapes = (length, depth), (length, 1), (length, width), (source, width), (source, depth)
+            g, w, q, k, v = [values(rng, (*batch, *own), dtype, (-1, 1)) for own in shapes]
+            lse = values(rng, (*batch, length), dtype, (0, 1)) + dtype.numpy.type(math.log(max(1, source)))
+            bounds = tuple(sorted({source * c // 3 for c in range(4)}))
+            yield [g, w, lse, q, k, v], {"scale": 0.4, "is_causal": causal, "bounds": bounds}
 
 
 def _cross_entropy(rng: Rng, dtype: DType) -> Iterator[Case]:
@@ -292,6 +328,9 @@ MAKERS: dict[str, Callable[[Rng, DType], Iterator[Case]]] = {
     **{name: _normalised(name) for name in ("softmax", "log_softmax", "layer_norm")},
     "affine": _affine,
     "scaled_dot_product_attention": _attention,
+    "attention_gradients": _attention_gradients,
+    "blocked_attention": _blocked_attention,
+    "blocked_attention_gradients": _blocked_gradients,
     "cross_entropy": _cross_entropy,
     "squared_error": _squared_error,
     "one_hot": _one_hot,

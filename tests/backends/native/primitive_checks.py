@@ -26,7 +26,7 @@ SUMS = {"float32": 2e-6, "float64": 4e-15}
 ABSOLUTE = {"gelu": 1.0, "ndtr": 1.0, "lgamma": 1.0, "digamma": 1.0, "logaddexp2": 1.0, "polygamma": 1.0, "normal": 1.0}
 _ADDING = """
     sum prod var logsumexp matmul linear softmax log_softmax layer_norm scaled_dot_product_attention cross_entropy
-    squared_error binary_cross_entropy softplus
+    squared_error binary_cross_entropy softplus attention_gradients blocked_attention blocked_attention_gradients
 """
 ADDING = frozenset(_ADDING.split())
 TERMS = frozenset({"sum", "matmul", "linear"})

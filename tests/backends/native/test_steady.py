@@ -19,11 +19,13 @@ from chainrule.backends.native import futex, portable_wait, walk
 from chainrule.backends.native.jit import Library, compile_object, host_level
 from chainrule.backends.native.pool import Launch
 from chainrule.backends.native.symbols import symbols_of
+from chainrule.bench.steps_chainrule import Gpt, Mlp
+from chainrule.bench.workloads import Workload
 from chainrule.cell_memory import address_of, last_move
 from chainrule.ir import state
 from chainrule.nn import functional as F
 from chainrule.tensor import aligned_empty
-from tests.backends.native.models import Gpt, Mlp, Training, labelled, numbers, of_classes, text, training
+from tests.backends.native.models import Training, labelled, numbers, of_classes, text, training
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -36,16 +38,16 @@ def native() -> Iterator[None]:
 
 
 def tabular() -> Training:
-    return training(Mlp(32, 64, 64, 1), lambda p: optim.Adam(p, 1e-3), F.mse_loss, numbers(64, 32))
+    return training(Mlp([32, 64, 64, 1]), lambda p: optim.Adam(p, 1e-3), F.mse_loss, numbers(64, 32))
 
 
 def images() -> Training:
     make = lambda p: optim.SGD(p, 0.01, momentum=0.9)
-    return training(Mlp(196, 64, 32, 10), make, F.cross_entropy, labelled(32, 196, 10))
+    return training(Mlp([196, 64, 32, 10]), make, F.cross_entropy, labelled(32, 196, 10))
 
 
 def language(layers: int, heads: int, width: int, length: int) -> Training:
-    model = Gpt(65, layers, heads, width, length)
+    model = Gpt(Workload("gpt", "gpt", 4, "adamw", layers=layers, heads=heads, width=width, block=length))
     return training(model, lambda p: optim.AdamW(p, 1e-3), of_classes, text(4, length, 65), clip=1.0)
 
 

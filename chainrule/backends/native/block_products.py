@@ -1,0 +1,235 @@
+"""Small dense blocks in a kernel's scratch memory: copied in, transposed, multiplied by the register tile of products.
+
+A `Block` is row-major with rows of whole vectors, so nothing here needs a mask: what is missing at the edges of an
+operand is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chainrule.backends.native.gemm_blocking import Bands, ceil_div, tile_of
+from chainrule.backends.native.gemm_tile import TileShape, tile_sums
+from chainrule.backends.native.lanes import load_lanes
+from chainrule.backends.native.text import Function, Index, Reg, size_of, vector
+
+_LARGE = 96  # what the shape of the register tile is chosen for
+_LINE = 64  # bytes that every block begins at a multiple of
+
+
+@dataclass(frozen=True)
+class Block:
+    """A matrix in scratch."""
+
+    at: Reg
+    rows: int
+    width: int  # elements from a row to the next
+
+    def row(self, f: Function, row: Index, element: str) -> Reg:
+        """Where a row begins."""
+        return f.pointer(self.at, f.mul(row, self.width), element)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One matrix of an operand in the program's memory: any strides."""
+
+    at: Reg
+    row: int
+    column: int
+    columns: int
+
+    def below(self, f: Function, row: Index, element: str) -> Matrix:
+        """The matrix from a row on."""
+        return replace(self, at=f.pointer(self.at, f.mul(row, self.row), element))
+
+
+class Blocks:
+    """Hands out a kernel's scratch memory, and writes the code that works on it."""
+
+    def __init__(self, f: Function, element: str) -> None:
+        self.f, self.element = f, element
+        self.lanes = f.level.width
+        self.type = vector(self.lanes, element)
+        self.height, self.vectors = tile_of(f.level, size_of(element), _LARGE, _LARGE, _LARGE)
+        self.bytes = 0
+
+    def padded(self, columns: int) -> int:
+        """Columns in whole vectors."""
+        return ceil_div(columns, self.lanes) * self.lanes
+
+    def block(self, rows: int, columns: int) -> Block:
+        """New memory."""
+        width = self.padded(columns)
+        at = self.f.pointer(self.f.parameters["scratch"], self.bytes, "i8")
+        self.bytes += ceil_div(rows * width * size_of(self.element), _LINE) * _LINE
+        return Block(at, rows, width)
+
+    def vectors_of(self, place: Reg, count: int) -> list[Reg]:
+        """Neighbouring vectors."""
+        f = self.f
+        return [f.load(f.pointer(place, k * self.lanes, self.element), self.type) for k in range(count)]
+
+    def put(self, values: list[Reg], place: Reg) -> None:
+        """Neighbouring vectors to memory."""
+        for k, value in enumerate(values):
+            self.f.store(value, self.f.pointer(place, k * self.lanes, self.element))
+
+    # Copies
+
+    def fill(self, block: Block, value: float) -> None:
+        """One number everywhere."""
+        f, one = self.f, self.f.const(value, self.type)
+        f.range(0, block.rows * block.width, self.lanes, lambda i: f.store(one, f.pointer(block.at, i, self.element)))
+
+    def copy_in(self, block: Block, source: Matrix, rows: Index, scale: float | None = None) -> None:
+        """The first rows of a matrix, perhaps scaled; zeros behind them."""
+        f = self.f
+        zero = f.const(0, self.type)
+
+        def copied(row: Index) -> None:
+            start = f.pointer(source.at, f.mul(row, source.row), self.element)
+            to = block.row(f, row, self.element)
+
+            def some(j: Index, count: int) -> None:
+                place = f.pointer(start, f.mul(j, source.column), self.element)
+                found = load_lanes(f, place, self.type, source.column, count)
+                if scale is not None:
+                    found = f.op("fmul", found, f.const(scale, self.type))
+                f.store(found, f.pointer(to, j, self.element))
+
+            self._along(source.columns, some)
+
+        f.loop(0, rows, 1, lambda row, _: copied(row))
+        if rows != block.rows:
+            rest = f.op("mul", f.index(rows), f.index(block.width))
+            size = block.rows * block.width
+            f.loop(rest, size, self.lanes, lambda i, _: f.store(zero, f.pointer(block.at, i, self.element)))
+
+    def _along(self, columns: int, body: Callable[[Index, int], None]) -> None:
+        """body(first, count) for vectors of columns, the last perhaps not full."""
+        full = columns // self.lanes * self.lanes
+        self.f.range(0, full, self.lanes, lambda j: body(j, self.lanes))
+        if full < columns:
+            body(full, columns - full)
+
+    def transpose(self, block: Block, source: Block, columns: int) -> None:
+        """block[j, i] = source[i, j], for all rows of the source and its first columns."""
+        f = self.f
+
+        def line(j: Index) -> None:
+            def some(i: Index) -> None:
+                place = f.pointer(source.row(f, i, self.element), j, self.element)
+                found = load_lanes(f, place, self.type, source.width, self.lanes)
+                f.store(found, f.pointer(block.row(f, j, self.element), i, self.element))
+
+            f.range(0, source.rows, self.lanes, some)
+
+        f.range(0, columns, 1, line)
+
+    def copy_out(self, block: Block, target: Reg, rows: Index, columns: int, how: Callable[[Reg, Reg], Reg]) -> None:
+        """target[i, j] = how(block[i, j], target[i, j]); the target is row-major, of so many columns."""
+        f = self.f
+
+        def row(i: Index) -> None:
+            start, to = block.row(f, i, self.element), f.pointer(target, f.mul(i, columns), self.element)
+
+            def some(j: Index, count: int) -> None:
+                place = f.pointer(to, j, self.element)
+                found = f.load(f.pointer(start, j, self.element), self.type)
+                f.store_first(how(found, place), place, count)
+
+            def one(j: Index, count: int) -> None:
+                some(j, count)
+
+            self._along(columns, one)
+
+        f.loop(0, rows, 1, lambda i, _: row(i))
+
+    # Products
+
+    def multiply(self, c: Block, a: Block, b: Block, m: int, n: int, k: int, **how: bool | Reg | None) -> None:
+        """c = a b, of m x n x k. `turned`: a is stored transposed. `added`: to what is in c; with `factors`, a vector's
+        worth of memory per column, that is multiplied by them first."""
+        f, turned, factors = self.f, bool(how.get("turned")), how.get("factors")
+        added = bool(how.get("added")) or factors is not None
+        a_row, a_k = (1, a.width) if turned else (a.width, 1)
+        product = _Product(m, n, k, a_row, a_k, b.width, c.width, added, factors is not None)
+        name = self._function(product)
+        place = factors if isinstance(factors, Reg) else c.at
+        f.call(name, a.at, b.at, c.at, place, declared=True)
+
+    def _function(self, product: _Product) -> str:
+        p = product
+        words = [p.m, p.n, p.k, p.a_row, p.a_k, p.b_k, p.c_row, int(p.added), int(p.scaled)]
+        name = f"{self.f.name}_{'_'.join(map(str, words))}"
+        pointers = [("ptr", word) for word in ("a", "b", "c", "factors")]
+        f = Function(name, pointers, self.f.level, internal=True)
+        wide = self.vectors * self.lanes
+        full = p.n // wide * wide
+        f.range(0, full, wide, lambda j: self._panel(f, p, j, wide))
+        if full < p.n:
+            self._panel(f, p, full, p.n - full)
+        f.end()
+        self.f.define(f)
+        return name
+
+    def _panel(self, f: Function, product: _Product, column: Index, columns: int) -> None:
+        """All tiles of some columns."""
+        b = f.pointer(f.parameters["b"], column, self.element)
+        bands = Bands.of(product.m, self.height)
+        for height, first, end in bands.kinds():
+            start = first * height if first == 0 else first * (height + 1)
+            stop = start + (end - first) * height
+            f.range(start, stop, height, lambda row: self._tile(f, product, row, column, height, columns, b))  # noqa: B023
+
+    def _tile(
+        self, f: Function, product: _Product, row: Index, column: Index, height: int, columns: int, b: Reg
+    ) -> None:
+        p, element = product, self.element
+        shape = TileShape(
+            element=element,
+            rows=height,
+            columns=columns,
+            lanes=self.lanes,
+            kc=p.k,
+            a_tile=0,
+            a_row=p.a_row,
+            a_k=p.a_k,
+            b_k=p.b_k,
+            b_padded=True,
+            sums_row=0,
+            first=True,
+            last=False,
+        )
+        sums = tile_sums(f, shape, f.pointer(f.parameters["a"], f.mul(row, p.a_row), element), b)
+        c = f.pointer(f.parameters["c"], f.add(f.mul(row, p.c_row), column), element)
+        for v in range(len(shape.counts)):
+            factor = None
+            if p.scaled:
+                at = f.pointer(f.parameters["factors"], f.add(column, v * self.lanes), element)
+                factor = f.load(at, self.type)
+            for i in range(height):
+                place = f.pointer(c, i * p.c_row + v * self.lanes, element)
+                value = sums[i][v]
+                if factor is not None:
+                    value = f.fma(f.load(place, self.type), factor, value)
+                elif p.added:
+                    value = f.op("fadd", f.load(place, self.type), value)
+                f.store(value, place)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """What the code of a product depends on."""
+
+    m: int
+    n: int
+    k: int
+    a_row: int
+    a_k: int
+    b_k: int
+    c_row: int
+    added: bool
+    scaled: bool
