@@ -135,10 +135,18 @@ def depth(plan: Plan, blocks: Sequence[int], say: Say) -> Result:
     return run(replace(plan, workloads=workloads, seconds=min(plan.seconds, 0.1)), say)
 
 
-def worker(system: str, workload: Workload, threads: int, seconds: float, cache: str | None = None) -> dict[str, Any]:
-    """What a worker finds in a process of its own."""
+def worker(
+    system: str,
+    workload: Workload,
+    threads: int,
+    seconds: float,
+    cache: str | None = None,
+    around: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What a worker finds in a process of its own: of the step, or of what is named around it."""
     task = {
         "system": system, "workload": asdict(workload), "threads": threads, "seconds": seconds, "cache": cache,
+        "around": around,
     }  # fmt: skip
     done = subprocess.run([sys.executable, str(WORKER), json.dumps(task)], capture_output=True, text=True, check=False)
     if done.returncode:

@@ -6,13 +6,19 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.data import DataLoader, TensorDataset
 from chainrule.ir import state
 from chainrule.nn import functional as F
 
 if TYPE_CHECKING:
     from chainrule.bench.workloads import Workload
+
+
+Run = tuple[Callable[[], Any], Callable[[Any], float]]
 
 
 class Mlp(nn.Module):
@@ -67,15 +73,13 @@ def use_cache(folder: str) -> None:
     state.set_cache_folder(folder)
 
 
-def make_step(workload: Workload, threads: int, data: list[Any]) -> tuple[Callable[[], Any], Callable[[Any], float]]:
-    """(a step that returns its loss, what makes a number of it)."""
+def training(workload: Workload, threads: int) -> Callable[[Any, Any], Any]:
+    """A step that trains a new model and returns its loss, not compiled."""
     cr.set_num_threads(threads)
     cr.manual_seed(0)
     model: Any = Mlp(workload.sizes) if workload.kind == "mlp" else Gpt(workload)
     optimizer = OPTIMIZERS[workload.optimizer](model.parameters())
-    feed = cycle(data)
 
-    @cr.compile
     def step(x: Any, y: Any) -> Any:
         z = model(x)
         if workload.loss == "mse":
@@ -89,4 +93,57 @@ def make_step(workload: Workload, threads: int, data: list[Any]) -> tuple[Callab
         optimizer.step()
         return loss
 
-    return lambda: step(*next(feed)), lambda loss: float(loss.item())
+    return step
+
+
+def number(loss: Any) -> float:
+    """A loss as a number."""
+    return float(loss.item())
+
+
+def make_step(workload: Workload, threads: int, data: list[Any]) -> Run:
+    """(a step that returns its loss, what makes a number of it)."""
+    step, feed = cr.compile(training(workload, threads)), cycle(data)
+    return lambda: step(*next(feed)), number
+
+
+def make_eager(workload: Workload, threads: int, data: list[Any]) -> Run:
+    """The step without the decorator."""
+    step, feed = training(workload, threads), cycle(data)
+    return lambda: step(*next(feed)), number
+
+
+def make_epoch(workload: Workload, threads: int, data: list[Any]) -> Run:
+    """The compiled step on all batches of a loader, which come in another order each time."""
+    step = cr.compile(training(workload, threads))
+    x, y = [np.concatenate(part * (EPOCH // len(data))) for part in zip(*data, strict=True)]
+    loader = DataLoader(TensorDataset(x, y), batch_size=workload.batch, shuffle=True)
+
+    def epoch() -> Any:
+        for x, y in loader:
+            loss = step(x, y)
+        return loss
+
+    return epoch, number
+
+
+def make_prediction(workload: Workload, threads: int, data: list[Any]) -> Run:
+    """What a compiled mlp says of one sample, of another one each time."""
+    cr.set_num_threads(threads)
+    model, feed = cr.compile(Mlp(workload.sizes)), cycle([cr.tensor(x[:1]) for x, _ in data])
+
+    def predict() -> Any:
+        with cr.no_grad():
+            return model(next(feed))
+
+    return predict, lambda y: float(y.sum().item())
+
+
+EPOCH = 104  # steps
+# What is timed around the compiled step: how it is made, and how many steps a run of it makes.
+AROUND = {
+    "step": (make_step, 1),
+    "eager": (make_eager, 1),
+    "epoch": (make_epoch, EPOCH),
+    "prediction": (make_prediction, 1),
+}

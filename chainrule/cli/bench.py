@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from chainrule.bench import around as surroundings
 from chainrule.bench import plot, runs, tables
 from chainrule.bench.workloads import WORKLOADS
 from chainrule.ir.errors import ArgumentError
@@ -15,6 +16,11 @@ from chainrule.threads import get_num_threads
 
 OVERHEAD = "100,1000,10000,100000,1000000"
 DEPTH = "2,4,8,16,32,64"
+TABLES: dict[str, Any] = {
+    "overhead": tables.overhead_table,
+    "depth": tables.depth_table,
+    "around": surroundings.around_table,
+}
 
 
 def listed(text: str, known: tuple[str, ...], what: str) -> tuple[str, ...]:
@@ -47,6 +53,7 @@ def counts(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option("--seconds", default=2.0, type=click.FloatRange(0), show_default=True, help="Of timing, in each round.")
 @click.option("--overhead", is_flag=False, flag_value=OVERHEAD, callback=counts, help="Models of so many parameters.")
 @click.option("--depth", is_flag=False, flag_value=DEPTH, callback=counts, help="Compile time of so many equal blocks.")
+@click.option("--around", is_flag=True, help="Steps without @compile, epochs through a loader, predictions.")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the table too, as .svg or .png.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def bench(
@@ -57,6 +64,7 @@ def bench(
     seconds: float,
     overhead: tuple[int, ...] | None,
     depth: tuple[int, ...] | None,
+    around: bool,
     picture: Path | None,
     as_json: bool,
 ) -> None:
@@ -65,11 +73,12 @@ def bench(
     Each system runs in a process of its own, in turn. The limit is measured in the same sitting: multiply-adds that
     never leave the registers. `cold` is the first step beyond a usual one, `warm` the same in the next process.
 
-    --overhead and --depth take a list (--depth=2,4) or have one of their own, and leave the workloads out.
+    --overhead and --depth take a list (--depth=2,4) or have one of their own, and leave the workloads out. --around
+    times what is around the workloads' compiled steps in place of these.
     """
     if picture is not None:
-        if overhead or depth:
-            raise ArgumentError("--plot draws the table of workloads: leave out --overhead and --depth.")
+        if overhead or depth or around:
+            raise ArgumentError("--plot draws the table of workloads: leave out --overhead, --depth and --around.")
         plot.check(picture)
     chosen = tuple([WORKLOADS[name] for name in listed(workloads, tuple(WORKLOADS), "workload")])
     plan = runs.Plan(chosen, chosen_systems(systems), threads or get_num_threads(), rounds, seconds)
@@ -82,6 +91,8 @@ def bench(
         found["overhead"] = runs.overhead(plan, overhead, say)
     if depth:
         found["depth"] = runs.depth(plan, depth, say)
+    if around:
+        found["around"] = surroundings.around(plan, say)
     if not found:
         found["workloads"] = runs.run(plan, say)
         if picture is not None:
@@ -90,7 +101,7 @@ def bench(
         click.echo(json.dumps({name: result.as_dict() for name, result in found.items()}, indent=1))
         return
     for name, result in found.items():
-        show = {"overhead": tables.overhead_table, "depth": tables.depth_table}.get(name, tables.main_table)
+        show = TABLES.get(name, tables.main_table)
         click.echo(f"{tables.heading(result)}\n\n{show(result)}\n")
 
 

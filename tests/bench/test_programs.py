@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.bench import runs
+from chainrule.bench import around, runs, steps_chainrule
 from chainrule.bench.workloads import BATCHES, WORKLOADS, Workload, batches, flops, of_depth, of_parameters
 
 SMALL = {
@@ -71,6 +71,40 @@ def test_losses_begin_where_they_must_and_fall(system: str, name: str, tmp_path:
         assert found["first_loss"] == pytest.approx(math.log(classes), rel=0.15)
     assert found["loss"] < found["first_loss"]
     assert 0 < found["best_seconds"] <= found["median_seconds"]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_is_around_a_step_is_timed_in_one_process(name: str, tmp_path: Path) -> None:
+    names = ("step", "eager") if name == "gpt_char" else ("step", "eager", "epoch", "prediction")
+    found = runs.worker("chainrule", SMALL[name], 1, 0.05, str(tmp_path), names)
+    assert tuple(found) == names
+    assert min(found.values()) > 0
+
+
+def test_an_epoch_goes_over_all_batches_and_trains() -> None:
+    workload = SMALL["mlp_tabular"]
+    epoch, fetch = steps_chainrule.make_epoch(workload, 1, batches(workload))
+    first = fetch(epoch())
+    for _ in range(5):
+        last = fetch(epoch())
+    assert last < first
+    x, _ = batches(workload)[0]
+    assert steps_chainrule.EPOCH % BATCHES == 0
+    assert len(x) == workload.batch
+
+
+def test_a_peer_is_asked_for_its_step_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def worker(system: str, workload: Workload, threads: int, seconds: float, cache: Any, names: Any) -> dict[str, Any]:
+        asked.append((system, names))
+        return dict.fromkeys(names, 2.0 if system == "torch" else 3.0)
+
+    monkeypatch.setattr(around, "worker", worker)
+    plan = runs.Plan((SMALL["gpt_char"],), ("chainrule", "torch", "jax"), rounds=2)
+    (row,) = around.around(plan, lambda line: None).rows
+    assert asked == [("chainrule", ("eager",)), ("torch", ("eager",))] * 2
+    assert (row.best, row.best_against) == (3.0, 2.0)
 
 
 def test_compiled_code_goes_to_the_folder_that_was_named(tmp_path: Path) -> None:

@@ -57,6 +57,18 @@ def test_json_has_the_figures_and_what_they_depend_on(run: Run) -> None:
     assert timing["import_seconds"] > 0
 
 
+def test_what_is_around_a_step_has_a_row_each(run: Run) -> None:
+    code, out, err = run(*TOY, "--around", "--workloads", "mlp_tabular", "--threads", "1")
+    assert code == 0, err
+    rows = [line.split() for line in out.splitlines() if " mlp_tabular " in line]
+    assert [row[0] for row in rows] == ["eager", "epoch", "prediction"]
+    eager, epoch, prediction = rows
+    assert eager[3:] == prediction[3:] == ["-", "-", "-"]
+    assert epoch[3] == "step"
+    assert min(float(row[2]) for row in rows) > 0
+    assert epoch[5] == f"{float(epoch[2]) / float(epoch[4]):.2f}x"
+
+
 def test_depth_has_a_row_for_each_number_of_blocks(run: Run) -> None:
     code, out, err = run(*TOY, "--depth=1")
     assert code == 0, err
@@ -73,7 +85,7 @@ def test_depth_has_a_row_for_each_number_of_blocks(run: Run) -> None:
         (("--overhead=0",), "'0' is no list of numbers of at least 1"),
         (("--plot", "picture.txt"), "the name must end in .png or .svg."),
         (("--plot", "no/such/folder/picture.svg"), "there is no folder"),
-        (("--plot", "picture.svg", "--depth=1"), "leave out --overhead and --depth"),
+        (("--plot", "picture.svg", "--depth=1"), "leave out --overhead, --depth and --around"),
         (("--rounds", "0"), "--rounds"),
     ],
 )
