@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from chainrule.ir.trace import INPUT
 from chainrule.ir.types import DType, Shape, int64
 from chainrule.ir.value import Node
-from chainrule.passes.fuse import CONSTANT, RANDOM, REDUCTION, SELECTION, Fused, Group
+from chainrule.passes.fuse import CONSTANT, RANDOM, REDUCTION, SELECTION
+from chainrule.passes.groups import Fused, Group
 from chainrule.passes.kernels import (
     Access,
     Apply,
