@@ -13,7 +13,7 @@ from tools.fuzz import attempt
 NODES = 200
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(50))
 def test_a_random_program_natively(seed: int) -> None:
     count, wrong = attempt(seed, NODES)
     assert not wrong
