@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chainrule.passes.kernels import Apply, Call, Columns, Level, Product, Rows
 
 SHARED = 40_000  # operations from which a call is worth sharing among threads: a few microseconds
+MOVED = 10  # what an element of a product's matrices costs: half of them another core may have made
 # What an elementwise primitive costs, in additions.
 _COST = {
     **dict.fromkeys(("exp", "log", "tanh", "sigmoid", "erf", "expm1", "log1p", "sin", "cos"), 12),
@@ -29,7 +30,8 @@ def cost_of(call: Call) -> int:
     """A call's work, in additions of one element."""
     kernel = call.kernel
     if isinstance(kernel, Product):
-        return 2 * math.prod(kernel.batch) * kernel.m * kernel.n * kernel.k
+        moved = kernel.m * kernel.k + kernel.k * kernel.n + kernel.m * kernel.n
+        return math.prod(kernel.batch) * (2 * kernel.m * kernel.n * kernel.k + MOVED * moved)
     if isinstance(kernel, Rows | Columns):
         points = math.prod(kernel.domain)
         steps = [s for s in kernel.steps if s.level is Level.ELEMENT]

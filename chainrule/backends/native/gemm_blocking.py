@@ -179,7 +179,7 @@ def block_length(k: int) -> int:
 @functools.lru_cache(maxsize=1024)
 def blocking(element: str, level: Level, m: int, n: int, k: int, batch: int, a: Matrix, b: Matrix) -> Blocking:
     """The cuts for one product."""
-    height, vectors = tile_of(level, size_of(element), m, n, k)
+    height, vectors = tile_of(level, size_of(element), m, n, k, batch)
     bands, kc, size = Bands.of(m, height), block_length(k), size_of(element)
     panels = ceil_div(n, vectors * level.width)
     # A thread reads its share of one operand and all of the other: the larger one is shared out. Rows of A are mostly
@@ -201,8 +201,11 @@ def blocking(element: str, level: Level, m: int, n: int, k: int, batch: int, a: 
     )
 
 
-def tile_of(level: Level, size: int, m: int, n: int, k: int) -> tuple[int, int]:
-    """Rows and vectors of the register tile that needs the fewest cycles; among nearly equals, the first."""
+def tile_of(level: Level, size: int, m: int, n: int, k: int, batch: int = 1) -> tuple[int, int]:
+    """Rows and vectors of the register tile that needs the fewest cycles; among nearly equals, the first.
+
+    Two threads share out the larger of rows and columns, as bands or panels.
+    """
     registers = max(1, size // 4)  # that a vector of results takes
     held = level.registers // registers
     sums = max(2, held - (4 if level.fma else 8))  # without multiply-add LLVM wants more for products, and spills
@@ -213,6 +216,8 @@ def tile_of(level: Level, size: int, m: int, n: int, k: int) -> tuple[int, int]:
         if height < 1 or (best and (vectors - 1) * level.width >= n):
             continue
         cycles = _cycles(m, n, k, height, vectors, level.width, registers)
+        units = batch * (ceil_div(m, height) if m >= n else ceil_div(n, vectors * level.width))
+        cycles *= 2 * ceil_div(units, 2) / max(units, 1)  # of two threads, the one with more to do
         if best is None or cycles < 0.98 * best[0]:
             best = cycles, (height, vectors)
     assert best
