@@ -96,11 +96,12 @@ def test_in_a_compiled_step(order: float) -> None:
         utils.clip_grad_value_(layer.parameters(), 0.3)
         return norm, layer.weight.grad, layer.bias.grad
 
+    cr.manual_seed(0)
     layer = nn.Linear(2, 3)
     compiled = cr.compile(lambda x, max_norm: step(layer, x, max_norm))
     for max_norm in (0.5, 1e6):
         for found, expected in zip(compiled(x, max_norm), step(layer, x, max_norm), strict=True):
-            np.testing.assert_array_equal(found.numpy(), expected.numpy())
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5)  # machine code has bits of its own
     assert compiled.traces == 1
 
 
