@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from chainrule.executor import Executor, compile_native
+from chainrule.executor import Executor, compile_native, native
 from chainrule.ir import state
 from chainrule.ir.graph import Graph
 from chainrule.ir.heavy import Accelerator
@@ -76,6 +76,12 @@ def cotangents_of(
     return flows
 
 
+def words_of(seed: int, draw: int, first: int, last: int) -> Array | None:
+    """The words of some blocks of a stream of random numbers, or None if NumPy has to make them. The bits are equal."""
+    backend = native() if state.executor.get() == "native" else None
+    return None if backend is None else backend.words.words(seed, draw, first, last)
+
+
 def _run(
     primitive: Primitive, wanted: tuple[int, ...], traced: Traced, arrays: Sequence[Array], params: dict[str, Any]
 ) -> list[Array] | None:
@@ -112,4 +118,4 @@ def inverse(order: Order) -> Order:
     return tuple(sorted(range(len(order)), key=order.__getitem__))
 
 
-ACCELERATOR = Accelerator(result_of, cotangents_of)
+ACCELERATOR = Accelerator(result_of, cotangents_of, words_of)

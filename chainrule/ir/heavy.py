@@ -24,6 +24,7 @@ class Accelerator(NamedTuple):
 
     result: Callable[[Primitive, Sequence[Any], dict[str, Any]], Any]
     cotangents: Callable[[Primitive, Value, Value, Sequence[Value], dict[str, Any]], Any]
+    words: Callable[[int, int, int, int], Any]  # of a stream of random numbers: seed, draw, first block, last
 
 
 def accelerated(primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from chainrule.backends.native.runner import Runner, check, compile
 
 __all__ = ["NativeUnavailable", "NotCompiledError", "Runner", "check", "compile", "measure_peak"]
 
-ON_DEMAND = ("drawing", "peak", "report")
+ON_DEMAND = ("drawing", "peak", "report", "words")
 
 
 def __getattr__(name: str) -> Any:

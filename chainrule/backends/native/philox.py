@@ -98,7 +98,7 @@ def _spread(scalar: Lanes, lanes: Lanes) -> Lanes:
     return Lanes(scalar.f, scalar.f.splat(scalar.reg, lanes.lanes))
 
 
-def _words_in_order(stream: Stream, first: Lanes, count: int) -> Lanes:
+def words_in_order(stream: Stream, first: Lanes, count: int) -> Lanes:
     """Words first, first + 1, ... as i32 lanes; `first`, a scalar, and `count` are multiples of 4."""
     f, blocks = stream.f, count // 4
     numbers = Lanes(f, f.consts(range(blocks), "i64") if blocks > 1 else f.const(0, "i64"))
@@ -121,7 +121,7 @@ def _first(stream: Stream) -> Lanes:
 def _words(stream: Stream) -> Lanes:
     """Word e of the stream for element e, i32."""
     if stream.in_order:
-        return _words_in_order(stream, _first(stream), stream.place.lanes)
+        return words_in_order(stream, _first(stream), stream.place.lanes)
     words = _rounds(stream, stream.place >> 2)
     return _picked(words, stream.place).converted("trunc", "i32")
 
@@ -135,7 +135,7 @@ def _picked(words: Sequence[Lanes], index: Lanes) -> Lanes:
 def _wide_words(stream: Stream) -> Lanes:
     """Wide word e for element e, i64."""
     if stream.in_order:
-        words = _words_in_order(stream, _first(stream) << 1, 2 * stream.place.lanes)
+        words = words_in_order(stream, _first(stream) << 1, 2 * stream.place.lanes)
         return Lanes(stream.f, _paired(stream.f, words))
     c0, c1, c2, c3 = _rounds(stream, stream.place >> 1)
     odd = (stream.place & 1).differs(0)

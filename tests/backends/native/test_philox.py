@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from chainrule.backends.native import philox
+import chainrule as cr
+from chainrule.backends.native import philox, words
 from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Reg, with_element
+from chainrule.ir import state
 from chainrule.ir.types import dtype_of
 from chainrule.ops import philox as reference
 from tests.backends.native.harness import over_arrays, run
@@ -82,10 +84,44 @@ def test_places_beyond_32_bits_have_their_own_words() -> None:
     low, high = (place // 4) % 2**32, (place // 4) >> 32
     counter = np.array([low, high, DRAW % 2**32, DRAW >> 32], np.uint32)
     key = np.array([SEED % 2**64 % 2**32, SEED % 2**64 >> 32], np.uint32)
-    words = reference.philox4x32(counter, key)
+    expected = reference.philox4x32(counter, key)
     for in_order in (True, False):
         found = run(emit(CASES[0], in_order, place), LEVELS[0], [PLACES[:4]], np.float32, lanes=4)
-        np.testing.assert_array_equal(found, (words >> 8).astype(np.float32) * np.float32(2.0**-24))
+        np.testing.assert_array_equal(found, (expected >> 8).astype(np.float32) * np.float32(2.0**-24))
+
+
+def test_stretches_of_words_of_any_length() -> None:
+    for first, last in ((0, 1), (0, 4), (3, 5), (1, 1000), (2**33 + 1, 2**33 + 8)):
+        with state.using(state.executor, "reference"):
+            expected = reference._stream(SEED, DRAW, first, last)
+        assert words.words(SEED, DRAW, first, last).tobytes() == expected.tobytes()
+
+
+def test_what_is_drawn_is_the_same_whoever_makes_the_words() -> None:
+    drawn = []
+    for executor in ("native", "reference"):
+        with state.using(state.executor, executor):
+            cr.manual_seed(2**63 + 5)
+            made = cr.rand(70_001), cr.randn(40_003, dtype=cr.float64), cr.randint(0, 9, (50_000,))
+            drawn.append([tensor.numpy() for tensor in made])
+    for one, other in zip(*drawn, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_large_draws_are_made_in_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(seed: int, draw: int, first: int, last: int) -> Array:
+        asked.append(last - first)
+        return words.words(seed, draw, first, last)
+
+    accelerator = state.accelerator()
+    assert accelerator is not None
+    monkeypatch.setattr(state, "_accelerator", [accelerator._replace(words=counted)])
+    cr.rand(1000)
+    assert not asked
+    cr.rand(100_000)
+    assert sum(asked) == 25_000
 
 
 def test_probabilities_outside_0_to_1_are_found() -> None:
