@@ -39,6 +39,11 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Type, ...], list[str]]] = {
         (Q, K, f32(18, 7)),
         ["matmul", "matmul"],
     ),
+    "three axes in a circle": (
+        lambda a, b, w: matmul(reshape(permute(matmul(a, b), (1, 2, 0, 3)), (15, 12)), w),
+        (Q, K, f32(12, 7)),
+        ["matmul", "matmul"],
+    ),
     "heads merged, and read as they were": (
         lambda a, b, w: _heads_summed(matmul(a, b), w),
         (Q, K, f32(18, 7)),

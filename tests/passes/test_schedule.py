@@ -44,9 +44,13 @@ def test_nothing_reads_what_is_written_in_its_phase() -> None:
         assert not any(turn.call.reads & written for turn in phase)
 
 
-def test_a_buffer_that_several_calls_write_is_read_after_the_last() -> None:
-    first, late = call([0], 9, label="first"), call([1], 9, label="late")
-    assert phases([call([0], 1, label="x"), first, late, call([9], 3, label="reader")]) == [
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_buffer_that_several_calls_write_is_read_after_the_last(turned: bool) -> None:
+    """The last to run, wherever it stands."""
+    writers = [call([0], 9, label="first"), call([1], 9, label="late")]
+    if turned:
+        writers.reverse()
+    assert phases([call([0], 1, label="x"), *writers, call([9], 3, label="reader")]) == [
         ["x", "first"],
         ["late"],
         ["reader"],
