@@ -27,6 +27,9 @@ PASSES, NATIVE = "chainrule/passes", "chainrule/backends/native"
 OF_PASSES, OF_NATIVE = "tests/passes", "tests/backends/native"
 LOWERING, FUZZ = f"{OF_PASSES}/test_lowering.py", f"{OF_NATIVE}/test_fuzz.py"
 REGISTRY, PROGRAMS = f"{OF_NATIVE}/test_registry.py", f"{OF_NATIVE}/test_programs.py"
+CONTRACTION, LAYOUT = f"{OF_NATIVE}/test_contraction.py", f"{OF_PASSES}/test_layout.py"
+SHARES, BLOCKED = f"{OF_NATIVE}/test_shares.py", f"{OF_NATIVE}/test_blocked_attention.py"
+BLOCKS = f"{BLOCKED}::test_any_layout_in_any_number_of_parts"
 
 
 class Mutation(NamedTuple):
@@ -87,9 +90,21 @@ MUTATIONS = (
     Mutation("0.0 and -0.0 are one kernel", f"{PASSES}/kernels.py",
              "text: str = field(init=False, repr=False)  # equal",
              "text: str = field(init=False, repr=False, compare=False)  # equal", (LOWERING,)),
+    # Layout
+    Mutation("all pieces that are stored in a concatenation lie first", f"{PASSES}/layout.py", "        start = stop\n",
+             "        start = 0\n", (LAYOUT,)),
+    Mutation("places stay where axes are permuted", f"{PASSES}/layout.py",
+             'place = place.permuted(tuple([params["axes"].index(k) for k in range(len(source.shape))]))', "pass",
+             (LAYOUT,)),
+    Mutation("places are permuted forwards", f"{PASSES}/layout.py", 'params["axes"].index(k) for k in',
+             'params["axes"][k] for k in', (LAYOUT,)),
+    Mutation("nobody waits for the other pieces of what he adds one to", f"{PASSES}/describe.py",
+             "both = writes & {self.operand(source) for source in self.reads}", "both = frozenset()", (LAYOUT,)),
     # Schedule and memory
     Mutation("a reader runs in its writer's phase", f"{PASSES}/schedule.py", "when[-1] + 1)", "when[-1])",
              (f"{OF_PASSES}/test_schedule.py",)),
+    Mutation("who writes a buffer last is the last to write it", f"{PASSES}/schedule.py",
+             "max(ready.get(buffer, 0), when[-1] + 1)", "when[-1] + 1", (f"{OF_PASSES}/test_schedule.py",)),
     Mutation("small calls are all the first thread's", f"{PASSES}/schedule.py", "k if k // 2 % 2 == 0 else k ^ 1", "0",
              (f"{OF_PASSES}/test_schedule.py",)),
     Mutation("a buffer lives in its last phase alone", f"{PASSES}/memory.py", "(found.get(buffer, (k, k))[0], k)",
@@ -129,19 +144,49 @@ MUTATIONS = (
     Mutation("an index may be the length", f"{NATIVE}/body.py", '"icmp uge"', '"icmp ugt"', (REGISTRY,)),
     # Products
     Mutation("sums of a product start from 1", f"{NATIVE}/gemm_tile.py", "sums = [f.const(0, type)]",
-             "sums = [f.const(1, type)]", (f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+             "sums = [f.const(1, type)]", (CONTRACTION, REGISTRY)),
     Mutation("a product forgets the last k", f"{NATIVE}/gemm_tile.py", "steps(whole, shape.kc - whole, sums)",
-             "steps(whole, max(0, shape.kc - whole - 1), sums)", (f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+             "steps(whole, max(0, shape.kc - whole - 1), sums)", (CONTRACTION, REGISTRY)),
     Mutation("an epilogue reads the tile's first columns", f"{NATIVE}/product_epilogue.py",
              "body.element(inner, fragment.count, body.invariant())",
              "body.element(tile.column, fragment.count, body.invariant())",
-             (f"{OF_NATIVE}/test_product_epilogue.py", f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+             (f"{OF_NATIVE}/test_product_epilogue.py", CONTRACTION, REGISTRY)),
     Mutation("an epilogue's places are not turned with its product", f"{NATIVE}/contraction.py",
              "return (*strides[:-2], strides[-1], strides[-2])", "return strides",
-             (f"{OF_NATIVE}/test_contraction.py", REGISTRY)),
+             (CONTRACTION, REGISTRY)),
+    Mutation("a share forgets the batch that it ends in", f"{NATIVE}/gemm_driver.py",
+             "last = f.divmod(f.add(end, units - 1), units)[0]", "last = f.divmod(end, units)[0]", (CONTRACTION,)),
+    Mutation("a share begins where its first batch does", f"{NATIVE}/gemm_driver.py",
+             'low = largest(f, f.op("sub", first, f.index(before)), 0)', "low = 0", (SHARES,)),
+    Mutation("tiles are chosen for one thread", f"{NATIVE}/gemm_blocking.py",
+             "cycles *= 2 * ceil_div(units, 2) / max(units, 1)", "cycles *= 1", (SHARES,)),
+    # Attention in blocks
+    Mutation("attention in blocks sees what comes later", f"{NATIVE}/attention_forward.py",
+             'f.intrinsic("smin", integers, last) if self.causal else last', "last", (BLOCKS,)),
+    Mutation("sums of blocks are added as if their maxima were one", f"{NATIVE}/attention_forward.py",
+             'factors = [power_of_two(f, f.op("fsub", a, b)) for a, b in zip(before, largest, strict=True)]',
+             "factors = [f.const(1, a.type) for a in before]", (BLOCKS,)),
+    Mutation("gradients of scores forget the row's sum", f"{NATIVE}/attention_backward.py",
+             'f.op("fmul", power, f.op("fsub", f.load(there, power.type), within))',
+             'f.op("fmul", power, f.load(there, power.type))', (BLOCKS,)),
+    Mutation("the gradient of k is not scaled", f"{NATIVE}/attention_backward.py",
+             'lambda x, _: f.op("fmul", x, scale)', "lambda x, _: x", (BLOCKS,)),
+    Mutation("blocks of q on the diagonal are skipped", f"{NATIVE}/attention_backward.py",
+             "first = f.mul(f.divmod(at, code.m)[0], code.m)",
+             "first = f.mul(f.add(f.divmod(at, code.m)[0], 1), code.m)", (BLOCKS,)),
+    Mutation("the gradient of q is that of the last block alone", f"{NATIVE}/attention_backward.py",
+             "f.fma(x, f.const(LN2, x.type), f.load(place, x.type))",
+             'f.op("fmul", x, f.const(LN2, x.type))', (BLOCKS,)),
+    Mutation("a head's last block of k is in nobody's range", f"{NATIVE}/attention_blocks.py", "found = {0, source}",
+             "found = {0, max(1, source - block)}", (f"{BLOCKED}::test_values_and_gradients_of_a_program",)),
     # Elements, draws, and what has kernels of its own
     Mutation("sub adds", f"{NATIVE}/elementwise.py", '"sub": _plain(lambda a, b: a - b)',
              '"sub": _plain(lambda a, b: a + b)', (f"{OF_NATIVE}/test_elementwise.py",)),
+    Mutation("small values of ndtr are what is left of 1", f"{NATIVE}/float_math.py",
+             "where(x < 0.0, tail, 1.0 - tail)", "where(x < 0.0, 1.0 - (1.0 - tail), 1.0 - tail)",
+             (f"{OF_NATIVE}/test_vector_math.py",)),
+    Mutation("ndtr is that of |x|", f"{NATIVE}/float_math.py", "where(x < 0.0, tail, 1.0 - tail)", "1.0 - tail",
+             (f"{OF_NATIVE}/test_vector_math.py",)),
     Mutation("a uniform number has one bit less", f"{NATIVE}/philox.py",
              '    return (_words(stream) >> 8).converted("sitofp", "float") * 2.0**-24',
              '    return (_words(stream) >> 9).converted("sitofp", "float") * 2.0**-23', (REGISTRY,)),
