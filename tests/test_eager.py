@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from chainrule.ir.primitive import REGISTRY, Primitive
 from chainrule.ir.types import Array
 from chainrule.ir.value import Value
 from chainrule.nn import functional as F
+from tests.natively import natively
 
 Case = tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]
 CASES: list[Case] = [
@@ -41,13 +41,7 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]} 
 each_dtype = pytest.mark.parametrize("dtype", TOLERANCE)
 
 
-@pytest.fixture(autouse=True)
-def native() -> Iterator[None]:
-    threads = state.threads()
-    with state.using(state.executor, "native"):
-        assert cr.get_executor() == "native", "this machine cannot run generated code"
-        yield
-    state.set_threads(threads)
+native = pytest.fixture(autouse=True)(natively)
 
 
 def operands(case: Case, dtype: str) -> list[Array]:

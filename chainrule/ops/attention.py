@@ -13,6 +13,7 @@ from chainrule.ir.types import FLOATING, Array, Type, bool_
 from chainrule.ir.value import Carrier
 from chainrule.ops.attention_gradients import (
     MASKED,
+    SIZES,
     attention_gradients,
     probabilities,
     scores_reference,
@@ -58,16 +59,7 @@ def _samples(rng: np.random.Generator) -> list[Any]:
             ),
             {"scale": 0.7, "is_causal": is_causal},
         )
-        for batch, length, source, width, depth in (
-            ((), 3, 4, 2, 3),
-            ((2,), 3, 2, 2, 1),
-            ((1, 2), 1, 1, 1, 2),
-            ((), 0, 2, 2, 2),
-            ((2,), 2, 0, 2, 2),
-            ((), 2, 3, 0, 2),
-            ((), 2, 2, 2, 0),
-            ((0,), 2, 2, 2, 2),
-        )
+        for batch, length, source, width, depth in SIZES
         for is_causal in (False, True)
     ]
 

@@ -124,6 +124,19 @@ def _vjp(
     )
 
 
+# (batch, length, source, width, depth) of samples
+SIZES: tuple[tuple[Shape, int, int, int, int], ...] = (
+    ((), 3, 4, 2, 3),
+    ((2,), 3, 2, 2, 1),
+    ((1, 2), 1, 1, 1, 2),
+    ((), 0, 2, 2, 2),
+    ((2,), 2, 0, 2, 2),
+    ((), 2, 3, 0, 2),
+    ((), 2, 2, 2, 0),
+    ((0,), 2, 2, 2, 2),
+)
+
+
 def _samples(rng: np.random.Generator) -> list[Any]:
     return [
         (
@@ -136,16 +149,7 @@ def _samples(rng: np.random.Generator) -> list[Any]:
             ),
             {"scale": 0.7, "is_causal": is_causal},
         )
-        for batch, length, source, width, depth in (
-            ((), 3, 4, 2, 3),
-            ((2,), 3, 2, 2, 1),
-            ((1, 2), 1, 1, 1, 2),
-            ((), 0, 2, 2, 2),
-            ((2,), 2, 0, 2, 2),
-            ((), 2, 3, 0, 2),
-            ((), 2, 2, 2, 0),
-            ((0,), 2, 2, 2, 2),
-        )
+        for batch, length, source, width, depth in SIZES
         for is_causal in (False, True)
     ]
 

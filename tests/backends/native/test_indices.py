@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,19 +12,15 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.errors import OutOfRangeError
-from chainrule.ir import state
 from chainrule.ir.types import Array
 from chainrule.nn import functional as F
+from tests.natively import natively
 
 ROWS, WIDTH = 6, 4
 GOOD = np.array([[0, 2, 1], [3, 5, 4]])
 
 
-@pytest.fixture(autouse=True)
-def native() -> Iterator[None]:
-    with state.using(state.executor, "native"):
-        assert cr.get_executor() == "native", "this machine cannot run generated code"
-        yield
+native = pytest.fixture(autouse=True)(natively)
 
 
 def _replaced(t: Any, key: Any, value: Any) -> Any:

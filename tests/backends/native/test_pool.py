@@ -1,12 +1,10 @@
 import contextlib
 import ctypes
 import gc
-import os
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -17,6 +15,7 @@ from chainrule.backends.native import futex, portable_wait, walk
 from chainrule.backends.native.jit import Library, compile_object, host_level
 from chainrule.backends.native.level import levels_of
 from chainrule.backends.native.pool import Pool
+from tests.backends.native.children import Script, output, starting
 from tests.backends.native.programs import NOWHERE, STRIDE, Program, mixed, mixing
 
 ROOT = Path(__file__).parents[3]
@@ -35,30 +34,12 @@ import os, sys, time
 from tests.backends.native.programs import mixing, mixed
 from chainrule.backends.native.pool import process_pool
 """
-Script = Callable[[str], "subprocess.Popen[str]"]
 
 
 @pytest.fixture
 def script(tmp_path: Path) -> Script:
     """Starts a program with a cache folder of its own."""
-    variables = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-
-    def start(text: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + text],
-            cwd=ROOT,
-            env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    return start
-
-
-def output(child: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, errors = child.communicate(timeout=120)
-    return child.returncode, out, errors
+    return starting(PRELUDE, tmp_path)
 
 
 # Programs

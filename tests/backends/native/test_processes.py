@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.backends.native.children import Script, output, starting
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
 ROOT = Path(__file__).parents[3]
@@ -28,30 +27,12 @@ def trained(name, steps):
     training.run(steps)
     return training
 """
-Script = Callable[[str], "subprocess.Popen[str]"]
 
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Script:
     """Starts a program; all share a cache folder."""
-    variables = {**os.environ, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
-
-    def start(text: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + text],
-            cwd=ROOT,
-            env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    return start
-
-
-def output(child: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, errors = child.communicate(timeout=120)
-    return child.returncode, out, errors
+    return starting(PRELUDE, tmp_path_factory.mktemp("cache"))
 
 
 def test_a_child_of_a_fork_goes_on_training_and_compiles(script: Script) -> None:

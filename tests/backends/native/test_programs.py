@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import OutOfRangeError
-from chainrule.ir import state
 from tests.backends.native.models import TRAININGS, begun
+from tests.natively import natively
 
 STEPS = 30
 # How far weights may be from those of eager mode after STEPS, of the way that they went. Some have gradients that are
@@ -24,13 +23,7 @@ GROWTH = 5e-3
 each_training = pytest.mark.parametrize("name", TRAININGS)
 
 
-@pytest.fixture(autouse=True)
-def native() -> Iterator[None]:
-    threads = state.threads()
-    with state.using(state.executor, "native"):
-        assert cr.get_executor() == "native", "this machine cannot run generated code"
-        yield
-    state.set_threads(threads)
+native = pytest.fixture(autouse=True)(natively)
 
 
 @each_training

@@ -7,7 +7,7 @@ import importlib
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,15 @@ from chainrule.backends.native.symbols import symbols_of
 from chainrule.bench.steps_chainrule import Gpt, Mlp
 from chainrule.bench.workloads import Workload
 from chainrule.cell_memory import address_of, last_move
-from chainrule.ir import state
 from chainrule.nn import functional as F
 from chainrule.tensor import aligned_empty
 from tests.backends.native.models import Training, labelled, numbers, of_classes, text, training
+from tests.natively import natively
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-@pytest.fixture(autouse=True)
-def native() -> Iterator[None]:
-    with state.using(state.executor, "native"):
-        assert cr.get_executor() == "native", "this machine cannot run generated code"
-        yield
+native = pytest.fixture(autouse=True)(natively)
 
 
 def tabular() -> Training:

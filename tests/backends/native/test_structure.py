@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import chainrule as cr
 from chainrule import optim
 from chainrule.backends.native import drawing, walk
 from chainrule.backends.native.runner import Runner
@@ -23,6 +22,7 @@ from chainrule.passes.fuse import MOST_SCALARS
 from chainrule.passes.kernels import Product, Whole
 from chainrule.passes.tally import ProgramTally, tally
 from tests.backends.native.models import Training, labelled, numbers, of_classes, text, training
+from tests.natively import natively
 from tests.passes.interpreted import Lowered, Memory, lowered
 
 
@@ -48,11 +48,7 @@ BUDGETS = {"tabular": (25, 5, 2.8), "images": (18, 6, 1.65), "characters": (177,
 PER_BLOCK = (71, 19)
 
 
-@pytest.fixture(autouse=True)
-def native() -> Any:
-    with state.using(state.executor, "native"):
-        assert cr.get_executor() == "native", "this machine cannot run generated code"
-        yield
+native = pytest.fixture(autouse=True)(natively)
 
 
 def compiled(trained: Training, calls: int = 1) -> Any:
