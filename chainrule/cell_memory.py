@@ -27,7 +27,7 @@ def _finds_data() -> bool:
     return bool(sys.implementation.name == "cpython" and _word_at(id(probe) + _DATA_OFFSET).value == probe.ctypes.data)
 
 
-_SHORTCUT = not hasattr(sys, "_is_gil_enabled") and _finds_data()  # what Python 3.13 added the question for moves it
+_SHORTCUT = object.__basicsize__ == _DATA_OFFSET and _finds_data()  # the heads of objects are longer without the lock
 
 
 def address_of(array: Array) -> int:
@@ -50,34 +50,34 @@ def is_cell(handle: Any) -> bool:
 
 # What the last move of any cell left behind, another object after each; and what programs may still be reading that
 # other threads run. Shared by all threads, as cells are.
-_moved: list[object] = [None]
-_running: set[object] = set()
-_retired: list[Value] = []
+MOVED: list[object] = [None]
+RUNNING: set[object] = set()
+RETIRED: list[Value] = []
 
 
 def last_move() -> object:
     """Another object each time that a program moved a cell, so that its address is another."""
-    return _moved[0]
+    return MOVED[0]
 
 
 def note_move(known: object) -> object:
     """Says that cells were moved. `known` is the last move that the caller took note of; returns the one for now."""
     mine = object()
-    known = mine if _moved[0] is known else known
-    _moved[0] = mine
+    known = mine if MOVED[0] is known else known
+    MOVED[0] = mine
     return known
 
 
 def enter(program: object) -> None:
     """From now until it leaves, what a program may read is not freed."""
-    _running.add(program)
+    RUNNING.add(program)
 
 
 def leave(program: object) -> None:
     """The end of what `enter` began."""
-    _running.discard(program)
-    if _retired and not _running:
-        _retired.clear()
+    RUNNING.discard(program)
+    if RETIRED and not RUNNING:
+        RETIRED.clear()
 
 
 class Cell:
@@ -166,8 +166,8 @@ class Cell:
         if before is not None:
             self.stamp += 1  # first: who sees the old one still knows by it
             note_move(None)
-            if len(_running) > 1:
-                _retired.append(before)
+            if len(RUNNING) > 1:
+                RETIRED.append(before)
         self.values[which] = value
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import operator
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +12,6 @@ from chainrule.ir.types import DType
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), DType, range, slice, np.generic)
 MISSING = object()
-POINTER = ctypes.sizeof(ctypes.c_void_p)
 WHOLE = 1 << 20  # bytes of an array that are compared; of a larger one, a sample
 
 Holds = Callable[[str], bool]
@@ -31,6 +28,14 @@ def same(now: Any, before: Any) -> bool:
     return isinstance(now, SCALARS) and (bool(now == before) or bool(now != now and before != before))
 
 
+class Look(NamedTuple):
+    """A place where objects are."""
+
+    kind: str  # "items" of a dict, "elements", a "scope" that a function returns, an "entry" of one, a "variable"
+    thing: Any
+    names: tuple[str, ...] = ()  # of a scope: those whose values matter; of an entry: its own
+
+
 class Check:
     """Something that was observed. `changed` names what is no longer as it was, None if all is."""
 
@@ -40,11 +45,9 @@ class Check:
         """What has changed, in words."""
         raise NotImplementedError
 
-    def glance(self, name: Callable[[Any], str]) -> tuple[str, str] | None:
-        """Python expressions of what is quickly looked at, as elements of tuples: (lengths, objects).
-
-        As long as the lengths are equal and the objects are the very same ones nothing has changed; otherwise
-        something may have. `name` gives the name of an object in the expressions. None if there is no quick look.
+    def glance(self) -> list[Look] | None:
+        """Where to look quickly (`glance.py`): as long as the very same objects are there, nothing has changed;
+        otherwise something may have. None if there is no quick look.
         """
         return None
 
@@ -84,9 +87,8 @@ class Entries(Check):
                 return f"{self.label}[{in_words(key)}]"
         return None
 
-    def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
-        mapping = name(self.mapping)
-        return f"len({mapping}),", f"*keys({mapping}), *values({mapping})," if self.expected else ""
+    def glance(self) -> list[Look]:
+        return [Look("items", self.mapping)]
 
 
 class Elements(Check):
@@ -105,9 +107,8 @@ class Elements(Check):
             return None
         return f"the contents of {self.label}"
 
-    def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
-        sequence = name(self.sequence)
-        return f"len({sequence}),", f"*{sequence}," if self.expected else ""
+    def glance(self) -> list[Look]:
+        return [Look("elements", self.sequence)]
 
 
 class Scope(Check):
@@ -146,9 +147,8 @@ class Scope(Check):
                 return f"{self.label}.{name}"
         return None if found == len(self.expected) else f"the names in {self.label}"
 
-    def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
-        read, scope = name(self.read), name(None)
-        return f"len({scope} := {read}()),", f"*{scope}, *map({scope}.get, {name(tuple(self.expected))}),"
+    def glance(self) -> list[Look]:
+        return [Look("scope", self.read, tuple(self.expected))]
 
 
 class Globals(Check):
@@ -167,9 +167,8 @@ class Globals(Check):
                 return f"{name} (global)"
         return None
 
-    def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
-        get, missing = name(self.scope.get), name(MISSING)
-        return "", "".join([f"{get}({known!r}, {missing})," for known, _ in self.expected])
+    def glance(self) -> list[Look]:
+        return [Look("entry", self.scope, (name,)) for name, _ in self.expected]
 
 
 class Closure(Check):
@@ -188,8 +187,8 @@ class Closure(Check):
                 return f"{name} (closure)"
         return None
 
-    def glance(self, name: Callable[[Any], str]) -> tuple[str, str]:
-        return "", "".join([f"{name(cell)}.cell_contents," for _, cell in self.cells])
+    def glance(self) -> list[Look]:
+        return [Look("variable", cell) for _, cell in self.cells]
 
 
 class Slots(Check):
@@ -231,69 +230,6 @@ class Numbers(Check):
         return None if self._summary() == self.expected else f"the contents of {self.label}"
 
 
-class Glance:
-    """A quick look at many things: a single expression, since a loop over the checks takes three times as long."""
-
-    def __init__(self, checks: Iterable[Check]) -> None:
-        known: dict[str, Any] = {"keys": dict.keys, "values": dict.values}
-
-        def name(thing: Any) -> str:
-            known[f"_{len(known)}"] = thing
-            return f"_{len(known) - 1}"
-
-        parts = [(check, check.glance(name)) for check in checks]
-        self.rest = [check for check, part in parts if part is None]  # these have to be looked at in full
-        lengths, objects = ["".join(part[k] for _, part in parts if part is not None) for k in (0, 1)]
-        self._look: Callable[[], tuple[tuple[int, ...], tuple[Any, ...]]]
-        self._look = eval(f"lambda: (({lengths}), ({objects}))", known)
-        self._lengths: tuple[int, ...] | None = None
-        self._objects: tuple[Any, ...] = ()  # held: an object that is gone could be taken for one in its place
-        self._which = Identities(())
-
-    def remember(self) -> None:
-        """Takes things as they are now."""
-        try:
-            self._lengths, self._objects = self._look()
-        except ValueError:  # a variable that has no value
-            self._lengths, self._objects = None, ()
-        self._which = Identities(self._objects)
-
-    def same(self) -> bool:
-        """Whether the objects are still the very same ones."""
-        try:
-            lengths, objects = self._look()
-        except ValueError:
-            return False
-        return lengths == self._lengths and self._which.are_of(objects)
-
-
-class Identities:
-    """Which objects a tuple holds.
-
-    On CPython they are read as the bytes of the tuple's pointers: a loop over `is` takes four times as long.
-    """
-
-    def __init__(self, objects: tuple[Any, ...]) -> None:
-        self._objects = objects
-        self._bytes_at = (ctypes.c_char * (len(objects) * POINTER)).from_address
-        self._pointers = self._bytes_at(id(objects) + tuple.__basicsize__).raw if FINDS_POINTERS else b""
-
-    def are_of(self, objects: tuple[Any, ...]) -> bool:
-        """Whether another tuple of the same length holds the very same objects."""
-        if FINDS_POINTERS:
-            return self._bytes_at(id(objects) + tuple.__basicsize__).raw == self._pointers
-        return all(map(operator.is_, objects, self._objects))
-
-
-def _finds_pointers() -> bool:
-    """Whether a tuple is laid out as `Identities` takes it to be."""
-    if sys.implementation.name != "cpython":
-        return False
-    some = (object(), object())
-    found = (ctypes.c_void_p * len(some)).from_address(id(some) + tuple.__basicsize__)
-    return list(found) == list(map(id, some))
-
-
 def in_words(key: Any) -> str:
     """What to call a key of a dict: a tensor's text would be long."""
     return repr(key) if isinstance(key, SCALARS) else f"a {type(key).__name__}"
@@ -322,6 +258,3 @@ def slots_of(thing: Any) -> dict[str, Any]:
 def remaining(iterator: Any) -> int:
     """How much an iterator of Python's own has left, -1 if it does not say."""
     return operator.length_hint(iterator, -1)
-
-
-FINDS_POINTERS = _finds_pointers()

@@ -10,6 +10,9 @@ What can have changed: the observations of the trace (compared at every call), t
 cells. Whoever reads or writes a parameter or buffer outside of a program counts up `state.cell_uses`. If the count has
 moved, or another program has moved a cell (`cell_memory.py`), everything is bound again: who still holds an array that
 a call would overwrite keeps it, and the cell gets another.
+
+After a call that Python has looked at, machine code looks at the next ones (`gates.py`): it finds the same objects in
+the same places, or the call is made the long way round, in Python.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from chainrule.cell_memory import (
     note_move,
 )
 from chainrule.checks import SCALARS
+from chainrule.gates import RAN, Planned, planned
 from chainrule.ir import state
 from chainrule.ir.tree import LEAF, unflatten
 from chainrule.ir.types import Array
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from chainrule.program import Program
 
 NOT_SHORT = object()  # what a short call returns when the call has to be made in full
+MOST_REFUSED = 10
 KEPT_BYTES = 1 << 14  # a result up to this size has memory of its own in the program, and is copied out of it
 
 
@@ -82,7 +87,7 @@ class ShortCall:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.runner: Any = program.execute
-        self.settings = settings_now()
+        self.settings = state.deciding()
         self.arrays: list[Layout] = []  # of the arguments that are arrays, and
         self.tensors: list[Layout] = []  # of those that are tensors
         self.count = 0  # of arguments
@@ -98,6 +103,10 @@ class ShortCall:
         self.large: list[tuple[int, int, Any]] = []  # which output, its slot and type: it gets new memory each time
         self.results: list[int] = []
         self.alone: int | None = None  # the output that is the one result, as most steps have it
+        self.gate: Planned | None = None
+        self.planned_at = 0  # the number of runs
+        self.refused = 0  # gates one after the other that let no call pass
+        self.wait = 0  # calls until there is to be another
         self.side = 0
         self.uses = -1
         self.move: object = None  # the last move of cells that the addresses allow for
@@ -240,7 +249,44 @@ class ShortCall:
 
     def __call__(self, args: tuple[Any, ...]) -> Any:
         """The result, or NOT_SHORT."""
-        if len(args) != self.count or settings_now() != self.settings:
+        gate = self.gate
+        if gate is not None and (gate.looks_at_all or self.program.observations.changed() is None):
+            if not gate.runs:
+                result = self._run_behind(gate, args)
+                if result is not NOT_SHORT:
+                    return result
+            elif outcome := gate.call(args):
+                if outcome != RAN:
+                    gate.finish(outcome)
+                    leave(self)
+                return self._result({})
+        result = self._looked_at(args)
+        if result is not NOT_SHORT:
+            self._plan_gate()
+        return result
+
+    def _run_behind(self, gate: Planned, args: tuple[Any, ...]) -> Any:
+        """A call that a gate looks at and Python runs."""
+        try:
+            enter(self)
+            return self._run([]) if self._is_bound() and gate.calls[self.side](args) else NOT_SHORT
+        finally:
+            leave(self)
+
+    def _plan_gate(self) -> None:
+        """Plans a gate for the next calls; less and less often, if gates let no calls pass."""
+        if self.wait:
+            self.wait -= 1
+            return
+        runs = self.runner.launch.runs
+        if self.gate is not None:
+            self.refused = 0 if runs - self.planned_at > 1 else min(self.refused + 1, MOST_REFUSED)
+            self.wait = 2**self.refused - 1
+        self.gate, self.planned_at = planned(self), runs
+
+    def _looked_at(self, args: tuple[Any, ...]) -> Any:
+        """A call that Python looks at."""
+        if len(args) != self.count or state.deciding() != self.settings:
             return NOT_SHORT
         addresses: list[int] = []
         for position, slot, shape, strides, dtype in self.arrays:
@@ -326,6 +372,10 @@ class ShortCall:
                 return NOT_SHORT  # another thread has moved it meanwhile
         if not self._run_whole(turns):
             return NOT_SHORT  # an index out of range: a full call says which
+        return self._result(fresh)
+
+    def _result(self, fresh: dict[int, Array]) -> Any:
+        """What the function returns. `fresh`: those results that have memory of their own already."""
         for k, memory in self.small:
             fresh[k] = memory.copy()
         if self.alone is not None:
@@ -370,14 +420,3 @@ class ShortCall:
             cell.turn(now, value)
         for leaf, gradient in self.program.other_gradients:
             leaf.gradient = gradient
-
-
-def settings_now() -> tuple[Any, ...]:
-    """What of the process's state decides which program a call runs."""
-    return (
-        state.gradients_enabled.get(),
-        state.default_dtype.get(),
-        state.transform_depth.get(),
-        state.executor.get(),
-        state.write_log.get(),
-    )

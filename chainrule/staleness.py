@@ -33,7 +33,6 @@ from chainrule.checks import (
     Closure,
     Elements,
     Entries,
-    Glance,
     Globals,
     Numbers,
     Result,
@@ -44,6 +43,7 @@ from chainrule.checks import (
     remaining,
 )
 from chainrule.code_names import Names, names_in
+from chainrule.glance import Glance, Seen
 from chainrule.ir import state
 from chainrule.ir.origin import is_ours
 from chainrule.tensor import Tensor
@@ -123,6 +123,12 @@ class Observations:
                     return what
             self._version = version
         return None
+
+    def seen(self) -> tuple[int, list[Seen]] | None:
+        """The number of writes at the last look, and which objects it found; None if they do not tell everything."""
+        if self._glance is None or self._glance.rest or (objects := self._glance.seen()) is None:
+            return None
+        return self._version, objects
 
     def finish(self, read_as_inputs: Collection[int]) -> None:
         """Looks at what had to wait for the end of the trace. read_as_inputs: ids of arrays that every call reads."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from chainrule import checks
-from chainrule.checks import Entries, Glance, Identities
+from chainrule import glance
+from chainrule.checks import Entries
+from chainrule.glance import Glance, Identities
 
 
 class Equal:
@@ -28,7 +29,7 @@ class Equal:
 def test_identities_are_compared_not_values(
     monkeypatch: pytest.MonkeyPatch, finds: bool, before: tuple[Any, ...], after: tuple[Any, ...], alike: bool
 ) -> None:
-    monkeypatch.setattr(checks, "FINDS_POINTERS", finds and checks.FINDS_POINTERS)
+    monkeypatch.setattr(glance, "FINDS_POINTERS", finds and glance.FINDS_POINTERS)
     assert Identities(before).are_of(after) is alike
     one, other = Equal(), Equal()
     assert Identities((1, one)).are_of((1, one))
@@ -37,8 +38,8 @@ def test_identities_are_compared_not_values(
 
 def test_a_dict_that_was_empty_is_seen_to_grow() -> None:
     watched: dict[str, int] = {}
-    glance = Glance([Entries(watched, "watched")])
-    glance.remember()
-    assert glance.same()
+    quick = Glance([Entries(watched, "watched")])
+    quick.remember()
+    assert quick.same()
     watched["new"] = 1
-    assert not glance.same()
+    assert not quick.same()

@@ -42,6 +42,14 @@ SETTINGS: tuple[ContextVar[Any], ...] = (
     executor,
 )  # that user code can set
 
+DECIDING: tuple[ContextVar[Any], ...] = (
+    gradients_enabled,
+    default_dtype,
+    transform_depth,
+    executor,
+    write_log,
+)  # which program a call runs
+
 # Counts writes to modules and optimisers. A compiled function compares it once per call; it is shared by all threads
 # on purpose: a write anywhere must make every compiled function look again.
 _version = [0]
@@ -50,6 +58,17 @@ _threads = [0]
 _counts: dict[str, int] = {}
 _cache_folder: list[str | None] = [None]
 _accelerator: list[Accelerator | None] = [None]
+
+PLACES = {
+    "version": _version,
+    "cell_uses": _cell_uses,
+    "threads": _threads,
+}  # each holds the object that stands for now
+
+
+def deciding() -> tuple[Any, ...]:
+    """What of this state decides which program a call runs."""
+    return tuple([variable.get() for variable in DECIDING])
 
 
 def bump_version() -> None:

@@ -5,7 +5,8 @@ check()                               raises NativeUnavailable where this machin
 measure_peak(threads) -> float        the machine's limit in GFLOP/s
 
 A program that stands in the cache is read and run by a few modules. Those that make one (passes, emitters, LLVM's
-text), or tell of one, are loaded when somebody asks for `drawing`, `report` or `peak`.
+text), stand before one that is called often, or tell of one, are loaded when somebody asks for `drawing`, `gate`,
+`report` or `peak`.
 """
 
 import importlib
@@ -17,7 +18,7 @@ from chainrule.backends.native.runner import Runner, check, compile
 
 __all__ = ["NativeUnavailable", "NotCompiledError", "Runner", "check", "compile", "measure_peak"]
 
-ON_DEMAND = ("drawing", "peak", "report", "words")
+ON_DEMAND = ("drawing", "gate", "peak", "report", "words")
 
 
 def __getattr__(name: str) -> Any:

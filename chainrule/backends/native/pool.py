@@ -32,6 +32,7 @@ _THREADS_WORD = walk.DESCRIPTOR.index("threads")
 _TABLE_WORD = walk.DESCRIPTOR.index("table")
 _TICKS_WORD = walk.DESCRIPTOR.index("ticks")
 _RUNS_WORD = walk.DESCRIPTOR.index("runs")
+_LEFT_WORD = walk.DESCRIPTOR.index("left")
 
 
 class Pool:
@@ -54,7 +55,8 @@ class Pool:
         self._reset()
 
     def _bind(self, code: Library) -> None:
-        self.launch = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("launch"))
+        self.launch_address = code.address("launch")
+        self.launch = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.launch_address)
         self._work = ctypes.CFUNCTYPE(None)(code.address("work"))
         self._dismiss = ctypes.CFUNCTYPE(ctypes.c_int64)(code.address("dismiss"))
         self._control = code.address("control")
@@ -147,14 +149,23 @@ class Launch:
         self._address = ctypes.c_void_p(ctypes.addressof(self._words))
         self._pool, self._launch = pool, pool.launch
         self._areas = areas
-        self._threads = 0  # what the last run was told
-        self._left = 0
+        self.told = 0  # threads, by the last run
         self._choice = Choice(1, pool.window)
 
     @property
     def threads(self) -> int:
         """How many threads the next run will have."""
         return self._words[_THREADS_WORD]
+
+    @property
+    def address(self) -> int:
+        """Where the descriptor is."""
+        return ctypes.addressof(self._words)
+
+    @property
+    def function(self) -> int:
+        """Where the code is that runs a descriptor."""
+        return self._pool.launch_address
 
     @property
     def runs(self) -> int:
@@ -167,16 +178,17 @@ class Launch:
 
     def run(self, threads: int) -> None:
         """Runs the program on up to `threads` threads."""
-        if threads != self._threads:
+        if threads != self.told:
             self._choice = Choice(self._pool.reserve(min(threads, self._areas)), self._pool.window)
             self._go_on()
-            self._threads = threads
+            self.told = threads
         self._launch(self._address)
-        self._left -= 1
-        if self._left <= 0:
-            self._look()
+        self._words[_LEFT_WORD] -= 1
+        if self._words[_LEFT_WORD] <= 0:
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Chooses how many threads the next runs have, by what the last ones took."""
         words = self._words
         self._pool.reserve(self._choice.threads)  # there are none any more in the child of a fork
         self._choice.record(words[_TICKS_WORD + 1], words[_TICKS_WORD], words[_TICKS_WORD + 2])
@@ -186,7 +198,7 @@ class Launch:
         words = self._words
         words[_TICKS_WORD] = words[_TICKS_WORD + 1] = words[_TICKS_WORD + 2] = 0
         words[_THREADS_WORD] = self._choice.now
-        self._left = self._choice.launches
+        words[_LEFT_WORD] = self._choice.launches
 
 
 _pools: list[Pool] = []

@@ -13,6 +13,7 @@ import ctypes
 import functools
 import threading
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from chainrule.ir.types import Array
 
 if TYPE_CHECKING:
     from chainrule.backends.native.drawing import Drawing
+    from chainrule.backends.native.gate import Gate
     from chainrule.backends.native.report import Report
     from chainrule.passes.describe import Buffers
     from chainrule.passes.schedule import Turn
@@ -159,6 +161,29 @@ class Runner:
         self.launch.use(self._addresses[side])
         self.launch.run(threads)
         return self.was_fine()
+
+    @property
+    def gates(self) -> ModuleType:
+        """What makes gates, and says whether there are any."""
+        found: ModuleType = native.gate
+        return found
+
+    def gate(
+        self,
+        side: int,
+        arguments: int,
+        shared: Any,
+        program: Any,
+        records: list[tuple[int, ...]],
+        held: Any,
+        runs: bool,
+    ) -> Gate:
+        """A gate for calls on `tables[side]` with as many threads as in the last one; see `gate.Gate`."""
+        failed, kept = self._error.ctypes.data, (self.code, self._memory, self._scratch, self._error, held)
+        made: Gate = native.gate.Gate(
+            self.launch, self._addresses[side], failed, arguments, shared, program, records, kept, runs=runs
+        )
+        return made
 
     def was_fine(self) -> bool:
         """Whether the last run met no index out of range."""

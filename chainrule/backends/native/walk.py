@@ -38,8 +38,9 @@ LINE_BYTES = 128
 CONTROL_BYTES = _LINES * LINE_BYTES
 SPINS_OFFSET, WORKERS_OFFSET, BUSY_OFFSET = LINE_BYTES, LINE_BYTES + 8, 2 * LINE_BYTES
 
-# The words of a descriptor. The last four are sums over launches, written by a launch; nobody sets `runs` back.
-DESCRIPTOR = ("program", "table", "scratch", "stride", "threads", "ticks", "launches", "sleeps", "runs")
+# The words of a descriptor. Four are sums over launches, written by a launch; nobody sets `runs` back. The last is for
+# whoever launches: how many launches there are until it looks at the sums.
+DESCRIPTOR = ("program", "table", "scratch", "stride", "threads", "ticks", "launches", "sleeps", "runs", "left")
 
 
 def text(level: Level, waiting: str) -> str:

@@ -152,17 +152,21 @@ def test_a_call_is_a_few_functions_of_python_whatever_the_model(name: str) -> No
             if frame.f_back is not None and frame.f_back.f_code is Launch.run.__code__:
                 inside.add(frame.f_code.co_qualname)
 
+    launch = steady.step._shorts[0].runner.launch
+    runs = launch.runs
     sys.setprofile(note)
     try:
         for k in range(10):
             steady(k)
     finally:
         sys.setprofile(None)
-    assert entered["Launch.run"] == 10, "one launch a call"
-    assert inside <= {"Launch._look"}
+    assert launch.runs - runs == 10, "one launch a call"
+    assert inside <= {"Launch.look"}
     turns = entered.pop("Cell.turn", 0)  # of counts of steps, which are written before all indices are known to be fine
     assert turns <= 10 * len(steady.step._shorts[0].cells)
-    assert sum(entered.values()) <= 10 * 45
+    behind_a_gate = 6 if name.startswith("mlp") else 25  # the others have cells that change over, which Python does
+    now_and_then = 3 * 12  # when a launch looks at the clock
+    assert sum(entered.values()) <= 10 * behind_a_gate + now_and_then * (1 if name.startswith("mlp") else 4)
 
 
 # The long run ---------------------------------------------------------------------------------------------------------
