@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from types import CellType
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ class Gated:
 class Thing:
     """Something with attributes."""
 
-    rate = 0.5
+    rate: Any = 0.5
     name = "thing"
 
 
@@ -67,123 +68,109 @@ class Case(NamedTuple):
     record: tuple[int, ...]
     change: Callable[[], Any]
     back: Callable[[], Any]
+    held: tuple[Any, ...]
+
+
+def case(record: tuple[int, ...], change: Callable[[], Any], back: Callable[[], Any], *held: Any) -> Case:
+    """`held`: what the record names, and nothing else holds."""
+    return Case(record, change, back, held)
 
 
 def items() -> Iterator[tuple[str, Case]]:
-    a, b, value = "a", "b", object()
-    for name, change in {
+    changes: dict[str, Callable[[dict[str, Any]], Any]] = {
         "value": lambda d: d.update(b=object()),
-        "equal value": lambda d: d.update(a=1000.0 + 0.5),
+        "equal value": lambda d: d.update(a=float("1000.5")),
         "more": lambda d: d.update(c=1),
         "fewer": lambda d: d.pop("b"),
         "none": lambda d: d.clear(),
         "order": lambda d: d.update(a=d.pop("a")),
-    }.items():
-        number = float("1000.5")
-        mapping = {a: number, b: value}
-        record = (gate_code.ITEMS, id(mapping), 2, id(a), id(number), id(b), id(value))
-        # the record has only addresses: what it names is held here
-        hold = (mapping, number, value)
-        put_back = lambda d=mapping, n=number, v=value, hold=hold: (d.clear(), d.update(a=n, b=v))
-        yield f"items: {name}", Case(record, lambda d=mapping, change=change: change(d), put_back)
+    }
+    for name, change in changes.items():
+        first = {"a": float("1000.5"), "b": object()}
+        mapping = dict(first)
+        pairs = [id(part) for pair in first.items() for part in pair]
+        record = (gate_code.ITEMS, id(mapping), 2, *pairs)
+        yield f"items: {name}", case(record, partial(change, mapping), partial(put_back, mapping, first))
+
+
+def put_back(mapping: dict[str, Any], first: dict[str, Any]) -> None:
+    mapping.clear()
+    mapping.update(first)
 
 
 def scopes() -> Iterator[tuple[str, Case]]:
     kind = type("Kind", (Thing,), {"rate": 0.25, "other": 1})
     names = list(vars(kind))
-    values = [id(vars(kind)[n]) if n == "rate" else 0 for n in names]
-    pairs = [part for pair in zip(map(id, names), values, strict=True) for part in pair]
-    rate, read = vars(kind)["rate"], lambda: vars(kind)
-    record = (gate_code.SCOPE, id(read), len(names), *pairs)
-    hold = (read, names)
-    yield (
-        "scope: class",
-        Case(record, lambda: setattr(kind, "rate", 0.75), lambda hold=hold: setattr(kind, "rate", rate)),
-    )
-    yield "scope: new name", Case(record, lambda: setattr(kind, "new", 1), lambda hold=hold: delattr(kind, "new"))
-    thing, key, one = Thing(), "rate", object()
-    thing.rate = one  # type: ignore[assignment]
-    fields = thing.__dict__
-    own = lambda: thing.__dict__
+    rate, read = vars(kind)["rate"], partial(vars, kind)
+    pairs = [part for name in names for part in (id(name), id(rate) if name == "rate" else 0)]
+    record: tuple[int, ...] = (gate_code.SCOPE, id(read), len(names), *pairs)
+    yield "scope: class", case(record, partial(setattr, kind, "rate", 0.75), partial(setattr, kind, "rate", rate), read)
+    yield "scope: new name", case(record, partial(setattr, kind, "new", 1), partial(delattr, kind, "new"), read)
+    thing, one = Thing(), object()
+    thing.rate = one
+    fields, own = thing.__dict__, partial(getattr, thing, "__dict__")
     record = (gate_code.SCOPE, id(own), 1, id(next(iter(fields))), id(one))
-    keep = (own, key, one, fields)
-    yield (
-        "scope: instance",
-        Case(record, lambda: setattr(thing, "rate", 2), lambda keep=keep: setattr(thing, "rate", one)),
-    )
-    replaced = lambda: setattr(thing, "__dict__", {"rate": 1})
-    yield "scope: another dict", Case(record, replaced, lambda: setattr(thing, "__dict__", fields))
-    fail = [False]
-
-    def failing() -> Any:
-        if fail[0]:
-            raise ValueError("not now")
-        return {}
-
-    record = (gate_code.SCOPE, id(failing), 0)
-    yield "scope: raises", Case(record, lambda f=failing: fail.__setitem__(0, True), lambda: fail.__setitem__(0, False))
+    yield "scope: instance", case(record, partial(setattr, thing, "rate", 2), partial(setattr, thing, "rate", one), own)
+    other = partial(setattr, thing, "__dict__", {"rate": 1})
+    yield "scope: another dict", case(record, other, partial(setattr, thing, "__dict__", fields), own)
     found: list[Any] = [{}]
-    get = lambda: found[0]
-    record = (gate_code.SCOPE, id(get), 0)
-    yield "scope: no dict", Case(record, lambda get=get: found.__setitem__(0, 3), lambda: found.__setitem__(0, {}))
+    first = partial(found.__getitem__, 0)
+    record = (gate_code.SCOPE, id(first), 0)
+    yield "scope: raises", case(record, found.clear, partial(found.append, {}), first)
+    yield "scope: no dict", case(record, partial(found.__setitem__, 0, 3), partial(found.__setitem__, 0, {}), first)
+
+
+def elements() -> Iterator[tuple[str, Case]]:
+    one, two = object(), object()
+    changes: dict[str, Callable[[list[Any]], Any]] = {
+        "other": lambda e: e.reverse(),
+        "more": lambda e: e.append(two),
+        "fewer": lambda e: e.pop(),
+        "none": lambda e: e.clear(),
+    }
+    for name, change in changes.items():
+        held = [one, two]
+        record = (gate_code.ELEMENTS, id(held), 2, id(one), id(two))
+        yield (
+            f"elements: {name}",
+            case(record, partial(change, held), partial(held.__setitem__, slice(None), [one, two])),
+        )
 
 
 def others() -> Iterator[tuple[str, Case]]:
     one, two = object(), object()
-    for name, change in {
-        "other": lambda e: e.__setitem__(1, one),
-        "more": lambda e: e.append(two),
-        "fewer": lambda e: e.pop(),
-        "none": lambda e: e.clear(),
-    }.items():
-        elements = [one, two]
-        record = (gate_code.ELEMENTS, id(elements), 2, id(one), id(two))
-        yield (
-            f"elements: {name}",
-            Case(
-                record,
-                lambda e=elements, change=change: change(e),
-                lambda e=elements: e.__setitem__(slice(None), [one, two]),
-            ),
-        )
-    mapping, key = {"name": one}, "name"
-    record = (gate_code.ENTRY, id(mapping), id(key), id(one))
-    yield "entry: other", Case(record, lambda: mapping.update(name=two), lambda: mapping.update(name=one))
-    yield "entry: gone", Case(record, lambda: mapping.pop("name"), lambda: mapping.update(name=one))
-    missing = "missing"
-    record = (gate_code.ENTRY, id(mapping), id(missing), 0)
-    yield "entry: appears", Case(record, lambda: mapping.update(missing=1), lambda: mapping.pop(missing))
+    mapping, key, missing = {"name": one}, "name", "missing"
+    there: tuple[int, ...] = (gate_code.ENTRY, id(mapping), id(key), id(one))
+    yield "entry: other", case(there, partial(mapping.update, name=two), partial(mapping.update, name=one))
+    yield "entry: gone", case(there, mapping.clear, partial(mapping.update, name=one))
+    absent = (gate_code.ENTRY, id(mapping), id(missing), 0)
+    yield "entry: appears", case(absent, partial(mapping.update, missing=1), partial(mapping.pop, missing), missing)
     cell = CellType(one)
-    record = (gate_code.VARIABLE, id(cell), id(one))
-    yield (
-        "variable: other",
-        Case(record, lambda: setattr(cell, "cell_contents", two), lambda: setattr(cell, "cell_contents", one)),
-    )
-    yield (
-        "variable: empty",
-        Case(record, lambda: delattr(cell, "cell_contents"), lambda: setattr(cell, "cell_contents", one)),
-    )
+    record: tuple[int, ...] = (gate_code.VARIABLE, id(cell), id(one))
+    back = partial(setattr, cell, "cell_contents", one)
+    yield "variable: other", case(record, partial(setattr, cell, "cell_contents", two), back)
+    yield "variable: empty", case(record, partial(delattr, cell, "cell_contents"), back)
     variable: ContextVar[Any] = ContextVar("variable", default=one)
     record = (gate_code.CONTEXT, id(variable), id(one))
-    yield "context", Case(record, lambda: variable.set(two), lambda: variable.set(one))
+    yield "context", case(record, partial(variable.set, two), partial(variable.set, one))
     leaf = Leaf()
     (offset,) = gate.offsets_of(leaf, ["gradient"]) or [0]
     record = (gate_code.SLOT, id(leaf), offset, id(None))
-    yield "slot", Case(record, lambda: setattr(leaf, "gradient", one), lambda: setattr(leaf, "gradient", None))
+    yield "slot", case(record, partial(setattr, leaf, "gradient", one), partial(setattr, leaf, "gradient", None))
 
 
-CASES = dict([*items(), *scopes(), *others()])
+CASES = dict([*items(), *scopes(), *elements(), *others()])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_has_changed_is_refused(name: str) -> None:
-    case = CASES[name]
-    gated = Gated(case.record)
+    record, change, back, _ = CASES[name]
+    gated = Gated(record)
     for _ in range(3):
         assert gated() == RAN
-        case.change()
+        change()
         assert gated() == REFUSED
-        case.back()
+        back()
     assert gated() == RAN
 
 
@@ -269,7 +256,7 @@ def test_tensors_of_another_kind_are_refused(name: str) -> None:
 
 
 def tensors_with_more_to_them() -> dict[str, Tensor]:
-    plain = lambda: Tensor(Value(np.ones((3, 4), np.float32)))
+    plain: Any = lambda: Tensor(Value(np.ones((3, 4), np.float32)))
     return {
         "leaf": plain().requires_grad_(),
         "parameter": Parameter(plain()),
