@@ -75,13 +75,14 @@ class Runner:
         return None if data is None else unpacked(data)
 
     def _made(self, level: Level) -> tuple[Blueprint, bytes]:
-        plan, code = self.drawing.blueprint(level)
+        """The drawing is not kept: of a deep model it is a million objects, which every full collection looks at."""
+        plan, code = native.drawing.Drawing(self.graph).blueprint(level)
         user_cache().put(self._key, plan.packed(code))
         return plan, code
 
     @functools.cached_property
     def drawing(self) -> Drawing:
-        """What the passes made of the graph; of a program from the cache, made when somebody asks."""
+        """What the passes make of the graph, for who asks about it."""
         drawing: Drawing = native.drawing.Drawing(self.graph)
         return drawing
 
