@@ -52,14 +52,14 @@ def reverse(
                 kept[carrier] = g
             if carrier.inputs and carrier.primitive.vjp is not None:
                 if trace is not None and carrier.__class__ is Node and carrier.primitive is not CUSTOM:
-                    trace.deriving = carrier.origin  # a derivative that the user wrote has lines of its own
+                    trace.place = carrier.origin  # a derivative that the user wrote has lines of its own
                 _step(carrier, g, sums)
                 if trace is not None:
-                    trace.deriving = None
+                    trace.place = None
     finally:
         state.gradients_enabled.reset(token)
         if trace is not None:
-            trace.deriving = None
+            trace.place = None
     if not keep_tape:
         free(found)
     return kept

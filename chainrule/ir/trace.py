@@ -88,7 +88,7 @@ class Trace:
         self.computed: dict[Node, str] = {}  # inputs behind which the tape goes on, and what they are
         self.made: dict[int, ref[Any]] = {}  # cells constructed while tracing
         self.called_optimizer = False
-        self.deriving: origin.Origin | None = None  # where the node comes from whose derivative is being taken
+        self.place: origin.Origin | None = None  # where nodes come from now, if that is known without looking
         self.given: dict[Node, Array] = {}  # the arguments of the call that is being traced
         self.values: dict[Node, Callable[[], Array]] = {}  # of the other inputs, in that call
         self._once: dict[tuple[Primitive, tuple[Node, ...], str], Node] = {}
@@ -123,7 +123,7 @@ class Trace:
             and state.gradients_enabled.get()
             and is_differentiable(type)
         )
-        return Node(primitive, inputs, params, type, self.deriving or origin.here(1), needs_grad)
+        return Node(primitive, inputs, params, type, self.place or origin.here(1), needs_grad)
 
     def lift(self, array: Array) -> Node:
         """The input that stands for an array met while tracing; later calls read the same array object again."""

@@ -33,12 +33,12 @@ LOG_2, LOG_10 = math.log(2), math.log(10)
 
 def _weakly(result: Carrier, *xs: Any) -> Carrier:
     """Marks the result of weak scalars and numbers alone as weak too: Python's own arithmetic, traced."""
-    if (
-        result.__class__ is Node
-        and any([x.__class__ is Node and x.weak for x in xs])
-        and all([number_dtype(x) is not None or x.weak for x in xs])
-    ):
-        result.weak = True
+    if result.__class__ is Node:
+        for x in xs:
+            if number_dtype(x) is None and not x.weak:
+                return result
+        if any([x.__class__ is Node and x.weak for x in xs]):
+            result.weak = True
     return result
 
 

@@ -63,11 +63,9 @@ def operands(name: str, *xs: Any) -> list[Carrier]:
 
 def promoted(name: str, *xs: Any) -> list[Carrier]:
     """`operands`, of whatever they are."""
-    dtype = result_dtype(*xs)
-    carriers = [x for x in xs if number_dtype(x) is None]
-    if all(x.weak for x in carriers):
-        dtype = promote(dtype, float64) if dtype.category == FLOATING else dtype
-    shape = broadcast_shapes(*(x.shape for x in carriers), what=name)
+    kinds = [_kind(x) for x in xs]
+    shape = broadcast_shapes(*[x.shape for x, kind in zip(xs, kinds, strict=True) if kind[0] != _NUMBER], what=name)
+    dtype = _type_of_all(default_dtype(), *kinds)
     return [fit(x, shape, dtype) for x in xs]
 
 
@@ -110,11 +108,26 @@ def fit(x: Any, shape: Shape, dtype: DType) -> Carrier:
 
 def result_dtype(*xs: Any) -> DType:
     """The element type of an operation on tensors and Python numbers."""
+    return _result_dtype(default_dtype(), *[_kind(x) for x in xs])
+
+
+# What of an operand decides about types: with dimensions, without, a weak scalar, a Python number; and its own type.
+_Kind = tuple[int, DType]
+_DIMENSIONS, _SINGLE, _WEAK, _NUMBER = range(4)
+
+
+def _kind(x: Any) -> _Kind:
+    number = number_dtype(x)
+    if number is not None:
+        return _NUMBER, number
+    return _WEAK if x.weak else _DIMENSIONS if x.shape else _SINGLE, x.dtype
+
+
+@lru_cache(4096)
+def _result_dtype(default: DType, *kinds: _Kind) -> DType:
     ranks: list[DType | None] = [None, None, None]  # with dimensions, without, numbers
-    for x in xs:
-        number = number_dtype(x)
-        rank = 2 if number is not None or x.weak else 0 if x.shape else 1
-        dtype = default_dtype() if number is None and x.weak else number or x.dtype
+    for kind, own in kinds:
+        rank, dtype = min(kind, _WEAK), default if kind == _WEAK else own
         known = ranks[rank]
         ranks[rank] = dtype if known is None else promote(known, dtype)
     result: DType | None = None
@@ -123,6 +136,14 @@ def result_dtype(*xs: Any) -> DType:
             result = dtype_
     assert result is not None
     return result
+
+
+@lru_cache(4096)
+def _type_of_all(default: DType, *kinds: _Kind) -> DType:
+    """Arithmetic of weak scalars and numbers alone is in float64, as Python's."""
+    dtype = _result_dtype(default, *kinds)
+    python = all([kind >= _WEAK for kind, _ in kinds])
+    return promote(dtype, float64) if python and dtype.category == FLOATING else dtype
 
 
 def floating(x: Carrier) -> Carrier:

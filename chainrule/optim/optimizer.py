@@ -19,6 +19,7 @@ from typing import Any
 
 from chainrule.ir import state as process
 from chainrule.ir.errors import ArgumentError, NotYetError
+from chainrule.ir.origin import here, is_ours
 from chainrule.ops.creation import zeros_like
 from chainrule.optim import state_dicts
 from chainrule.optim.groups import ParamGroup
@@ -124,14 +125,24 @@ class Optimizer:
         if closure is not None:
             with process.using(process.gradients_enabled, True):
                 loss = closure()
-        with process.using(process.gradients_enabled, False):
-            for group in self.param_groups:
-                maximize = group.get("maximize", False)
-                for p in group["params"]:
-                    grad = p.grad
-                    if grad is not None:
-                        self.update(p, -grad if maximize else grad, self._slots(p, group), group)
+        trace = process.trace.get()
+        if trace is not None and is_ours(type(self).__module__):
+            trace.place = here()  # all that it records: a walk through frames for each node is a tenth of a trace
+        try:
+            with process.using(process.gradients_enabled, False):
+                self._update_all()
+        finally:
+            if trace is not None:
+                trace.place = None
         return loss
+
+    def _update_all(self) -> None:
+        for group in self.param_groups:
+            maximize = group.get("maximize", False)
+            for p in group["params"]:
+                grad = p.grad
+                if grad is not None:
+                    self.update(p, -grad if maximize else grad, self._slots(p, group), group)
 
     def _slots(self, p: Tensor, group: ParamGroup) -> Slots:
         """What is remembered of p, after what this group needs and p does not have yet was added."""

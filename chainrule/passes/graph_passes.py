@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from chainrule.ir.graph import Graph
 from chainrule.passes.expand import NOTHING, HasRow, expand
-from chainrule.passes.join import join
+from chainrule.passes.join import JOINING
 from chainrule.passes.orient import orient
 from chainrule.passes.rewrite import Rules
-from chainrule.passes.simplify import SIMPLIFYING
 
 
 def graph_passes(graph: Graph, has_row: HasRow, lowering: Rules = NOTHING) -> Graph:
     """The graph that a backend makes kernels of: in primitives that it has rows for, and in normal form."""
-    graph = expand(graph, has_row, SIMPLIFYING, lowering)  # first, so that those behind it meet one form of everything
-    graph = join(graph)  # after simplification: casts and reshapes no longer stand between the pads and their sum
+    graph = expand(graph, has_row, JOINING, lowering)  # first, so that what is behind it meets one form of everything
     return orient(graph)  # last: it counts readers, and every pass before changes who reads what

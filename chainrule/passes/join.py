@@ -7,15 +7,14 @@ Values may differ in the sign of zeros, and in nothing else: a piece's -0.0 stay
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from chainrule.ir.graph import Graph
-from chainrule.ir.primitive import REGISTRY
+from chainrule.ir.primitive import REGISTRY, Primitive
 from chainrule.ir.value import Node
 from chainrule.ops import elementwise  # noqa: F401 - enters the primitives named below
 from chainrule.ops.movement import concatenate
-from chainrule.passes.rewrite import Replacement, rewrite
+from chainrule.passes.rewrite import Rule, Rules, notes, rewrite
 from chainrule.passes.simplify import SIMPLIFYING
 
 ADD, PAD = REGISTRY["add"], REGISTRY["pad"]
@@ -30,18 +29,32 @@ class Pieces(NamedTuple):
 
 
 def join(graph: Graph) -> Graph:
-    """The graph with a concatenation for every sum of pads that fill an axis between them."""
-    found: dict[Node, Pieces] = {}
-    replacements: dict[Node, Replacement] = {}
-    for node in graph.nodes:
-        pieces = _padded(node) if node.primitive is PAD else None
-        if node.primitive is ADD and node.inputs[0] in found and node.inputs[1] in found:
-            pieces = _together(found[node.inputs[0]], found[node.inputs[1]])
-        if pieces is not None:
-            found[node] = pieces
-            if node.primitive is ADD and _tiles(pieces, node.shape[pieces.axis]):
-                replacements[node] = _joined(pieces)
-    return rewrite(graph, SIMPLIFYING, replacements) if replacements else graph
+    """The graph in normal form, with a concatenation for every sum of pads that fill an axis between them."""
+    return rewrite(graph, JOINING)
+
+
+def _may_be_pieces(primitive: Primitive) -> bool:
+    return primitive is PAD or primitive is ADD
+
+
+def _joined(y: Node, a: Node, b: Node) -> Node | None:
+    """Of a sum that fills its axis, the concatenation; of another one it is noted which pieces it adds up."""
+    one, other = _pieces(a), _pieces(b)
+    pieces = _together(one, other) if one is not None and other is not None else None
+    if pieces is None:
+        return None
+    if not _tiles(pieces, y.shape[pieces.axis]):
+        notes()[y] = pieces
+        return None
+    node: Node = concatenate([part for _, part in sorted(pieces.parts, key=_start)], pieces.axis)
+    return node
+
+
+def _pieces(node: Node) -> Pieces | None:
+    if node.primitive is PAD:
+        return _padded(node)
+    found: Pieces | None = notes().get(node)
+    return found
 
 
 def _padded(node: Node) -> Pieces | None:
@@ -73,11 +86,10 @@ def _start(part: tuple[int, Node]) -> tuple[int, int]:
     return start, sum(node.shape)  # an empty piece before the one that begins where it stands
 
 
-def _joined(pieces: Pieces) -> Replacement:
-    ordered = [part for _, part in sorted(pieces.parts, key=_start)]
-
-    def replacement(new: Callable[[Node], Node]) -> Node:
-        node: Node = concatenate([new(part) for part in ordered], pieces.axis)
-        return node
-
-    return replacement
+# Behind simplification: casts and reshapes no longer stand between the pads and their sum.
+JOINING = Rules(
+    (
+        *SIMPLIFYING.rules,
+        Rule("a sum of pieces", "add", (_may_be_pieces, _may_be_pieces), _joined, "in the sign of zeros"),
+    )
+)

@@ -108,6 +108,7 @@ class Rewriter(Trace):
         super().__init__()
         self.rules = rules
         self.known: dict[Hashable, Node] = {}
+        self.notes: dict[Node, Any] = {}  # of rules, for themselves
         self.changed = False
         self.origin: Any = None  # of the node that is being replaced
 
@@ -148,6 +149,13 @@ class Rewriter(Trace):
                 assert result.type == node.type, f"a rewrite of {node} gives {result}"
                 return result
         return node
+
+
+def notes() -> dict[Node, Any]:
+    """What a rule noted of nodes on the walk that is going on: what it has found of operands need not be found again."""
+    rewriter = state.trace.get()
+    assert isinstance(rewriter, Rewriter)
+    return rewriter.notes
 
 
 def rewrite(graph: Graph, rules: Rules, replacements: Mapping[Node, Replacement] | None = None) -> Graph:
