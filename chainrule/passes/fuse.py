@@ -29,6 +29,7 @@ REDUCTION = frozenset({"sum", "prod", "max", "min", "any", "all", "argmax", "arg
 JOINABLE = frozenset({"rows", "columns", "product"})
 RANDOM = frozenset({"uniform", "normal", "randint", "bernoulli"})
 SELECTION = frozenset({"index_select", "gather"})  # elementwise but for one operand, which is read at an index
+_READS_APART = SELECTION | RANDOM  # their first operand is not read in step with the others
 # What is worth computing twice rather than storing: a few instructions a vector.
 _CHEAP = """
     add sub mul div neg times over square abs sign relu maximum minimum at_most at_least clamp eq ne lt le gt ge where
@@ -62,6 +63,7 @@ class Fusion:
         """`alone`: primitives with a kernel of their own, which nothing joins."""
         self.graph, self.alone = graph, frozenset(alone) - SELECTION
         self.views = Views(layout(graph))
+        self._sources = self.views.sources  # asked several times of every node
         self.groups: list[Group] = []
         self._orders = 0
         self._given = frozenset(graph.inputs)
@@ -92,14 +94,18 @@ class Fusion:
         cheap = {*self.graph.inputs}  # of inputs alone
         for node in self.graph.nodes:
             name = node.primitive.name
-            if node.type.size == 1 and early.issuperset(node.inputs):
+            is_number = node.type.size == 1
+            if is_number and early.issuperset(node.inputs):
                 early.add(node)
-            elif name in REDUCTION and node.type.size == 1 and cheap.issuperset(node.inputs):
-                early.update(_made_for(node, early))
-            if node in early or (name in _FREE and cheap.issuperset(node.inputs)):
                 cheap.add(node)
-        early.difference_update(self.graph.inputs)
-        return sorted(self.graph.nodes, key=lambda node: node not in early)
+            elif cheap.issuperset(node.inputs):
+                if is_number and name in REDUCTION:
+                    early.update(_made_for(node, early))
+                    cheap.add(node)
+                elif name in _FREE:
+                    cheap.add(node)
+        nodes = self.graph.nodes
+        return [node for node in nodes if node in early] + [node for node in nodes if node not in early]
 
     # One node
 
@@ -128,7 +134,7 @@ class Fusion:
 
     def _place(self, node: Node) -> None:
         """Has an elementwise node computed in the latest of its operands' kernels, else in one of its own."""
-        if node.primitive.name in SELECTION | RANDOM:
+        if node.primitive.name in _READS_APART:
             self._put_in_memory(node.inputs[:1])
         for group in self._hosts(node):
             join = self._join(group, node)
@@ -335,9 +341,11 @@ class Fusion:
         shape = points_of(node, self.views)
         if not self._refine(group, shape, level, box):
             return False
-        name, operands = node.primitive.name, list(self.views.operands(node))
-        if name in SELECTION | RANDOM and not self._selects(group, name, *operands.pop(0), level, box):
-            return False
+        name, operands = node.primitive.name, self.views.operands(node)
+        if name in _READS_APART:
+            if not self._selects(group, name, *operands[0], level, box):
+                return False
+            operands = operands[1:]
         for source, view in operands:
             if self._is_given(source):
                 if source.primitive.name != "full" and not self._reads_outside(group, view, level, box):
@@ -405,14 +413,12 @@ class Fusion:
 
     # Order
 
-    def _sources(self, node: Node) -> tuple[Node, ...]:
-        return self.views.sources(node)
-
     def _roots(self, node: Node) -> Sequence[Node]:
         """What a node reads of memory, through what floats below it."""
         sources = self._sources(node)
-        if self.floating.isdisjoint(sources):
-            return sources
+        return sources if self.floating.isdisjoint(sources) else self._below(sources)
+
+    def _below(self, sources: Iterable[Node]) -> list[Node]:
         found, stack = [], [*sources]
         while stack:
             source = stack.pop()
@@ -428,7 +434,8 @@ class Fusion:
         return [home[root] for root in self._roots(node) if root in home]
 
     def _latest(self, node: Node) -> Group | None:
-        return max(self._needs(node), key=_order, default=None)
+        needs = self._needs(node)
+        return max(needs, key=_order) if needs else None
 
     def _ready(self, node: Node, group: Group) -> bool:
         """Whether all that a node needs is in the group, or before it."""
@@ -451,8 +458,10 @@ class Fusion:
         if node not in self.floating:
             self.home[node] = group
         for source in self._sources(node):
-            if source not in group.levels and (not self.reading[source] or self.reading[source][-1] is not group):
-                self.reading[source].append(group)
+            if source not in group.levels:
+                reading = self.reading[source]
+                if not reading or reading[-1] is not group:
+                    reading.append(group)
 
     def _take(self, group: Group, join: Join) -> None:
         group.domain, group.inner = join.domain, join.inner

@@ -152,7 +152,7 @@ class Rewriter(Trace):
 
 
 def notes() -> dict[Node, Any]:
-    """What a rule noted of nodes on the walk that is going on: what it has found of operands need not be found again."""
+    """What rules noted of nodes on the walk that is going on: what was found of operands need not be found again."""
     rewriter = state.trace.get()
     assert isinstance(rewriter, Rewriter)
     return rewriter.notes

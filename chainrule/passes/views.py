@@ -99,7 +99,8 @@ class Views:
     def _find_operands(self, node: Node) -> list[tuple[Node, View]]:
         if node in self.copied:
             return [self.copied[node]]
-        found = [self.of(operand) for operand in node.inputs]
+        known = self._known
+        found = [known[operand] if operand in known else self.of(operand) for operand in node.inputs]
         if node.primitive.name in ("index_select", "gather"):  # x lies as the result does, but for one axis
             axis, (x, view) = node.params["axis"], found[0]
             kept = tuple([0 if k == axis else stride for k, stride in enumerate(view.strides)])

@@ -11,7 +11,9 @@ import ctypes
 import functools
 import itertools
 import sys
-from typing import Any, TypeVar
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -22,6 +24,10 @@ from chainrule.backends.native.symbols import symbols_of
 
 # Of 1, 2 and 3 the one that compiles fastest: the kernels it makes run as fast, and those of 0 at a third of the speed.
 CODEGEN_LEVEL = 1
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class NativeUnavailable(Exception):
@@ -49,6 +55,33 @@ def compile_object(text: str, level: Level) -> bytes:
     if unknown:
         raise NativeUnavailable(f"the kernels call functions that nobody provides: {', '.join(unknown)}")
     return data
+
+
+def meanwhile(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+    """Calls it on a thread of its own (LLVM needs no Python lock); what is returned waits for the result."""
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(function(*args, **kwargs))
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="chainrule-compiles")
+    try:
+        thread.start()
+    except RuntimeError:  # the system gives no more threads
+        work()
+
+    def result() -> T:
+        if thread.ident is not None:
+            thread.join()
+        if failed:
+            raise failed[0]
+        return found[0]
+
+    return result
 
 
 def load(text: str, level: Level, cache: Cache) -> Library:
@@ -93,7 +126,6 @@ class Library:
         return _immortal(self)
 
 
-_Thing = TypeVar("_Thing")
 _numbers = itertools.count()  # the engine wants another name for each library
 
 
@@ -140,7 +172,7 @@ def _provided() -> dict[str, int]:
     }  # the last: a mark of Windows, never called
 
 
-def _immortal(thing: _Thing) -> _Thing:
+def _immortal(thing: T) -> T:
     """The same; not even the interpreter's exit deletes it."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
     return thing
