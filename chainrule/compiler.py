@@ -122,16 +122,19 @@ class Compiled:
                     return result
             leaves, structure = flatten((args, kwargs))
             program = self._program(leaves, structure)
-            result = program.run(leaves)
-            self._shorten(program, leaves, args, kwargs)
-            return result
+            way = self._short_way(program, leaves, args, kwargs)
+            result = NOT_SHORT if way is None else way(args)  # writes cells where they are: no memory for new ones
+            return program.run(leaves) if result is NOT_SHORT else result
 
-    def _shorten(self, program: Program, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """From now on the program is called the short way, if there is one."""
+    def _short_way(
+        self, program: Program, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> ShortCall | None:
+        """The short way to call the program, which is taken from now on; None if there is none."""
         if program.short is None:
             program.short = ShortCall.of(program, leaves, args, kwargs) or False
         if program.short:
             self._shorts = [program.short, *[short for short in self._shorts if short is not program.short]][:SHORT]
+        return program.short or None
 
     def _program(self, leaves: list[Any], structure: Structure) -> Program:
         key = call_key(leaves, structure)

@@ -117,7 +117,7 @@ class ShortCall:
 
     @classmethod
     def of(cls, program: Program, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ShortCall | None:
-        """The short way of calling a program that has just run; None if there is none."""
+        """The short way of calling a program; None if there is none."""
         runner = program.execute
         flat = not kwargs and len(leaves) == len(args) and all(map(lambda a, b: a is b, leaves, args))
         if not flat or not hasattr(runner, "launch") or program.derivative is not None or program.bound:

@@ -3,6 +3,7 @@
 A call of a small step takes as long as the step if Python looks at everything that it depends on. A gate does so from a
 plan, a list of records (`gate_code.py`), in a few hundred nanoseconds, and runs the program. It answers REFUSED if
 anything is not as planned: then nothing was run, or an index was out of range, and the call is to be made another way.
+It raises what Python's functions raise that it calls to look, Ctrl-C above all; then nothing was run either.
 
 It reads objects where CPython and NumPy keep their fields. Whether that is so here is looked at once: with another
 interpreter, or one without its lock, there are no gates.

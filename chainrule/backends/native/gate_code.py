@@ -51,7 +51,7 @@ OBJECTS = ("ndarray", "float64", "tensor", "value", "mappingproxy", "none", "fal
 OFFSETS = ("carrier", "view", "leaf", "array", "needs_grad", "value_leaf")
 FUNCTIONS = (
     "PyDict_Next", "PyDict_Size", "PyDict_GetItem", "PyContextVar_Get", "PyObject_CallNoArgs", "PyErr_Clear",
-    "Py_DecRef", "PySet_Add", "PySet_Discard", "PySet_Size", "PyEval_SaveThread", "PyEval_RestoreThread",
+    "PyErr_Occurred", "Py_DecRef", "PySet_Add", "PySet_Discard", "PyEval_SaveThread", "PyEval_RestoreThread",
     "PyLong_FromLong",
 )  # fmt: skip
 KNOWN = (*OBJECTS, *OFFSETS, *FUNCTIONS)
@@ -113,8 +113,6 @@ entry:
   %is_in = icmp eq i32 %added, 0
   br i1 %is_in, label %go, label %refuse
 refuse:
-  %forget = known $PyErr_Clear
-  call void %forget()
   ret i64 0
 go:
   %release = known $PyEval_SaveThread
@@ -236,9 +234,15 @@ advance:
   br label %next
 run:
   %ran = call i64 @run(ptr %plan)
-  br label %answer
+  %has_run = icmp ne i64 %ran, 0
+  br i1 %has_run, label %answer, label %refuse
 refuse:
-  br label %answer
+  %occurred = known $PyErr_Occurred
+  %raised = call ptr %occurred()
+  %is_raised = icmp ne ptr %raised, null
+  br i1 %is_raised, label %raise, label %answer
+raise:
+  ret ptr null
 answer:
   %outcome = phi i64 [ %ran, %run ], [ 0, %refuse ], [ 1, %next ]
   %number_of = known $PyLong_FromLong

@@ -168,6 +168,7 @@ no:
   ret i1 0
 }
 
+; What the function raises (Ctrl-C comes while Python runs) stays raised.
 define internal i1 @has_scope(ptr %record) #0 {
 entry:
   %read = load ptr, ptr %record
@@ -175,7 +176,7 @@ entry:
   %call = known $PyObject_CallNoArgs
   %scope = call ptr %call(ptr %read)
   %missing = icmp eq ptr %scope, null
-  br i1 %missing, label %failed, label %look
+  br i1 %missing, label %raised, label %look
 look:
   %is_proxy.type = known $mappingproxy
   %is_proxy = call i1 @is_a(ptr %scope, ptr %is_proxy.type)
@@ -186,19 +187,17 @@ behind:
 compare:
   %dict = phi ptr [ %scope, %look ], [ %proxied, %behind ]
   %has = call i1 @has_items(ptr %dict, ptr %items)
-  br label %release
-release:
-  %fits = phi i1 [ %has, %compare ]
-  %release_it = known $Py_DecRef
-  call void %release_it(ptr %scope)
-  br label %clear
-failed:
-  br label %clear
-clear:  ; of a thing that is no dict after all, too
-  %result = phi i1 [ %fits, %release ], [ 0, %failed ]
+  %release = known $Py_DecRef
+  call void %release(ptr %scope)
+  br i1 %has, label %yes, label %no
+yes:
+  ret i1 1
+no:  ; it may be no dict at all
   %forget = known $PyErr_Clear
   call void %forget()
-  ret i1 %result
+  ret i1 0
+raised:
+  ret i1 0
 }
 
 define internal i1 @has_elements(ptr %record) #0 {
@@ -256,8 +255,6 @@ compare:
   %same = icmp eq ptr %found, %wanted
   ret i1 %same
 failed:
-  %forget = known $PyErr_Clear
-  call void %forget()
   ret i1 0
 }
 

@@ -116,7 +116,6 @@ def scopes() -> Iterator[tuple[str, Case]]:
     found: list[Any] = [{}]
     first = partial(found.__getitem__, 0)
     record = (gate_code.SCOPE, id(first), 0)
-    yield "scope: raises", case(record, found.clear, partial(found.append, {}), first)
     yield "scope: no dict", case(record, partial(found.__setitem__, 0, 3), partial(found.__setitem__, 0, {}), first)
 
 
@@ -171,6 +170,25 @@ def test_what_has_changed_is_refused(name: str) -> None:
         change()
         assert gated() == REFUSED
         back()
+    assert gated() == RAN
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, ValueError])
+def test_what_is_raised_while_it_looks_is_not_lost(raised: type[BaseException]) -> None:
+    raising = [False]
+
+    def read() -> dict[str, int]:
+        if raising[0]:
+            raise raised
+        return {}
+
+    gated = Gated((gate_code.SCOPE, id(read), 0))
+    assert gated() == RAN
+    raising[0] = True
+    with pytest.raises(raised):
+        gated()
+    assert gated.launch.runs == 1
+    raising[0] = False
     assert gated() == RAN
 
 
