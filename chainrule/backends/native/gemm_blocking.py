@@ -16,9 +16,10 @@ from chainrule.passes.kernels import Matrix
 LONGEST_BLOCK = 1024  # k up to here is done at once
 BLOCK = 512  # longer ones in blocks of about this
 FIRST_CACHE = 16 << 10  # bytes: what is sure to stay in half of a first-level cache
-SECOND_CACHE = 420 << 10  # bytes of A that are gone over for one panel of B after the other, if that is all of it
+# Bytes of A that are gone over for one panel of B after the other, if that is all of it: results go through there, too.
+SECOND_CACHE = 280 << 10
 PART = 160 << 10  # else in parts of this
-PACKED = 1 << 20  # bytes of B that are kept packed
+PACKED = 2 << 20  # bytes of B that are kept packed; A is packed anew for the next ones
 CHAINS = 8  # multiply-adds that must be under way to keep two units of latency 4 busy
 
 
@@ -104,11 +105,11 @@ class Blocking:
 
     @property
     def packed_height(self) -> int:
-        """Rows of a packed band of A."""
-        return self.padded(self.highest)
+        """Rows of a packed band of A. They are read one by one, so they need not be whole vectors."""
+        return self.highest
 
     def padded(self, count: int) -> int:
-        """Rows or columns as they are packed: whole vectors."""
+        """Columns as they are packed: whole vectors."""
         return ceil_div(count, self.lanes) * self.lanes
 
     @property
@@ -121,6 +122,11 @@ class Blocking:
     def panels_at_once(self) -> int:
         """Panels of B that are kept packed."""
         return max(1, min(self.panels, PACKED // (self.width * self.kc * self.bytes)))
+
+    @property
+    def tiles_at_once(self) -> int:
+        """Tiles that a thread computes of one panel before the next, at least, with two threads."""
+        return max(1, min(self.bands_at_once, self.bands.count // 2 if self.by_rows else self.bands.count))
 
     @property
     def keeps_panels(self) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from chainrule.backends.native.gemm_blocking import Blocking
 from chainrule.backends.native.gemm_epilogue import Epilogue, operand
 from chainrule.backends.native.gemm_packing import AT_ONCE, Packing, call_packing, emit_packing
-from chainrule.backends.native.gemm_tile import TileShape, batch_indices, emit_tile
+from chainrule.backends.native.gemm_tile import Ahead, TileShape, batch_indices, emit_tile
 from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Index, Reg, vector
 from chainrule.passes.kernels import Matrix, Product
@@ -120,6 +120,7 @@ class Driver:
             sums_row=cut.width,
             first=cut.blocks == 1,
             last=last,
+            ahead=Ahead.of(cut.width, b.column, b.row, cut.tiles_at_once, cut.bytes) if cut.pack_b else None,
         )
 
 
@@ -199,15 +200,28 @@ class _Share:
         inner = f.op("sub", f.index(panel), f.index(piece.left))
         place = f.add(f.mul(panel, cut.width * b.column), f.mul(piece.k, b.row))
         source = f.pointer(self.b, place, cut.element)
+        ahead, asks = source, f.index(0)
         if cut.pack_b:
+            ahead, asks = self._ahead(piece, panel, source)
             kept = f.mul(inner, cut.width * piece.kc) if cut.keeps_panels else 0
             target = f.pointer(self.packed_b, kept, cut.element)
             self._pack_b(piece, columns, source, target)
             source = target
         for height, span in self._kinds(piece.bands):
-            f.when(f.below(*span), lambda: self._tiles(piece, height, span, panel, columns, source, inner))  # noqa: B023
+            f.when(f.below(*span), lambda: self._tiles(piece, height, span, panel, columns, source, inner, ahead, asks))  # noqa: B023
 
-    def _tiles(self, piece: _Piece, height: int, bands: Span, panel: Index, columns: int, b: Reg, inner: Index) -> None:
+    def _ahead(self, piece: _Piece, panel: Index, source: Reg) -> tuple[Reg, Reg]:
+        """Where the next panel begins, and 1 if it is still to be packed."""
+        f, cut = self.f, self.cut
+        asks = f.below(f.add(panel, 1), piece.panels[1])
+        if cut.keeps_panels:
+            asks = f.op("and", asks, f.compare("icmp eq", f.index(piece.bands[0]), f.index(piece.top)))
+        place = f.pointer(source, cut.width * self.driver.product.b.column, cut.element)
+        return place, f.convert("zext", asks, "i64")
+
+    def _tiles(
+        self, piece: _Piece, height: int, bands: Span, panel: Index, columns: int, b: Reg, inner: Index, *ahead: Reg
+    ) -> None:
         """The bands of one height."""
         f, cut = self.f, self.cut
         row, end = self._row(bands[0]), self._row(bands[1])
@@ -220,7 +234,7 @@ class _Share:
             sums = f.pointer(sums, f.add(down, f.mul(inner, cut.panel_of_sums)), cut.element)
         numbers = (f.index(number) for number in (row, end, f.mul(panel, cut.width), self.batch))
         words = (f.parameters[word] for word in ("table", "slots", "part"))
-        f.call(self.driver.tile(height, columns, piece.last), *words, a, b, sums, *numbers, declared=True)
+        f.call(self.driver.tile(height, columns, piece.last), *words, a, b, sums, *numbers, *ahead, declared=True)
 
     def _pack_a(self, piece: _Piece) -> None:
         """The piece's bands, from the head of scratch."""

@@ -13,7 +13,7 @@ from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Index, Reg, lanes_of, vector
 
 AT_ONCE = 4  # values of k in one round of the loop
-STRETCH = 16  # values of k of one panel before the next
+STRETCH = 8  # values of k of one panel before the next
 PARAMETERS = (("ptr", "from"), ("ptr", "to"), ("i64", "kc"), ("i64", "count"))
 
 

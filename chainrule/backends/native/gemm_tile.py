@@ -1,4 +1,7 @@
-"""The register tile: a band of rows times a panel of columns, its sums in registers from the first k to the last."""
+"""The register tile: a band of rows times a panel of columns, its sums in registers from the first k to the last.
+
+While they multiply, tiles ask for the part of B that will be packed next: packing would wait for it, they need not.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,31 @@ from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import Function, Index, Reg, vector
 
 UNROLL = 4  # values of k in one round of the loop
+LINE = 64  # bytes of a cache line
 WRITTEN_OUT = 8  # k up to here has no loop
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What tiles ask for while they compute: the part of B that will be packed next, a little in each round."""
+
+    k: int  # from a value of k to the next
+    tile: int  # from what one tile asks for to what the tile below does,
+    limit: int  # up to here
+    places: tuple[int, ...]  # of each round
+
+    @classmethod
+    def of(cls, columns: int, stride: int, stride_k: int, tiles: int, size: int) -> Ahead | None:
+        """For so many columns of B, that so many tiles share."""
+        if stride == 1 and stride_k > 0:  # a round's values of k stand in lines of their own
+            lines = range(0, columns, LINE // size)
+            rows = min(UNROLL, -(-UNROLL // tiles))
+            places = tuple(r * stride_k + j for r in range(rows) for j in lines)
+            return cls(stride_k, rows * stride_k, (UNROLL - rows) * stride_k, places)
+        if stride_k == 1 and stride > 0:
+            count = min(UNROLL, -(-columns // tiles))
+            return cls(1, count * stride, max(0, columns - count) * stride, tuple(j * stride for j in range(count)))
+        return None
 
 
 @dataclass(frozen=True)
@@ -29,6 +56,7 @@ class TileShape:
     sums_row: int  # of the sums so far
     first: bool  # no sums so far
     last: bool  # results are stored, not sums
+    ahead: Ahead | None = None
 
     @property
     def counts(self) -> list[int]:
@@ -44,7 +72,10 @@ def multiply_add(f: Function, a: Reg, b: Reg, c: Reg) -> Reg:
 
 
 def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level, epilogue: Epilogue) -> Function:
-    """NAME(table, slots, part, a, b, sums, row, end, column, batch): tiles one below the other, from `row` to `end`."""
+    """NAME(table, slots, part, a, b, sums, row, end, column, batch, ahead, asks): tiles one below the other.
+
+    They go from `row` to `end`. What they ask for begins at `ahead`; `asks` is 1, or 0 if there is nothing to ask for.
+    """
     own = [
         ("ptr", "a"),
         ("ptr", "b"),
@@ -53,20 +84,25 @@ def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level,
         ("i64", "end"),
         ("i64", "column"),
         ("i64", "batch"),
+        ("ptr", "ahead"),
+        ("i64", "asks"),
     ]
     f = Function(name, [*PARAMETERS, *own], level, internal=True)
     p = f.parameters
     indices = batch_indices(f, p["batch"], batch) if shape.last else ()
     if shape.last:
         epilogue.prepare(f)
+    stride = f.index(f.mul(p["asks"], shape.ahead.k if shape.ahead else 0))
 
-    def tile(row: Reg, a: Reg, sums_so_far: Reg) -> None:
+    def tile(row: Reg, a: Reg, sums_so_far: Reg, *asked: Reg) -> None:
         here = Tile(indices, row, p["column"], shape.rows, shape.columns)
         if shape.last:
             epilogue.prefetch(f, here)
         if not shape.first:
             prefetch(f, sums_so_far, here, shape.sums_row, shape.element)
-        sums = tile_sums(f, shape, a, p["b"])
+        sums = tile_sums(
+            f, shape, a, p["b"], (f.pointer(p["ahead"], asked[0], shape.element), stride) if asked else None
+        )
         for v, count in enumerate(shape.counts):
             for i in range(shape.rows):
                 value, at = sums[i][v], f.pointer(sums_so_far, i * shape.sums_row + v * shape.lanes, shape.element)
@@ -80,9 +116,14 @@ def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level,
     def step(row: Reg, held: list[Reg]) -> list[Reg]:
         tile(row, *held)
         moves = (shape.a_tile, 0 if shape.first and shape.last else shape.rows * shape.sums_row)
-        return [f.pointer(pointer, by, shape.element) for pointer, by in zip(held, moves, strict=True)]
+        moved = [f.pointer(pointer, by, shape.element) for pointer, by in zip(held, moves, strict=False)]
+        if shape.ahead:
+            further, limit = (f.mul(p["asks"], by) for by in (shape.ahead.tile, shape.ahead.limit))
+            moved.append(f.index(f.minimum(f.add(held[2], further), limit)))
+        return moved
 
-    f.loop(p["row"], p["end"], shape.rows, step, [p["a"], p["sums"]], at_least_once=True)
+    held = [p["a"], p["sums"]] + ([f.index(0)] if shape.ahead else [])
+    f.loop(p["row"], p["end"], shape.rows, step, held, at_least_once=True)
     f.end()
     return f
 
@@ -96,8 +137,8 @@ def batch_indices(f: Function, flat: Index, batch: tuple[int, ...]) -> tuple[Ind
     return (flat, *reversed(found)) if batch else ()
 
 
-def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg) -> list[list[Reg]]:
-    """One chain of multiply-adds per element, from 0, over k in order."""
+def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg, ahead: tuple[Reg, Reg] | None = None) -> list[list[Reg]]:
+    """One chain of multiply-adds per element, from 0, over k in order. `ahead`: where to ask, and the stride of k."""
     type, vectors = vector(shape.lanes, shape.element), len(shape.counts)
 
     def step(a: Reg, b: Reg, k: int, sums: list[Reg]) -> list[Reg]:
@@ -115,6 +156,10 @@ def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg) -> list[list[Reg]]:
 
     def steps(k: Index, count: int, sums: list[Reg]) -> list[Reg]:
         at_a, at_b = (f.pointer(p, f.mul(k, by), shape.element) for p, by in ((a, shape.a_k), (b, shape.b_k)))
+        if ahead and shape.ahead:
+            start = f.pointer(ahead[0], f.mul(k, ahead[1]), shape.element)
+            for place in shape.ahead.places:
+                ask(f, f.pointer(start, place, shape.element))
         for one in range(count):
             sums = step(at_a, at_b, one, sums)
         return sums
@@ -124,3 +169,8 @@ def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg) -> list[list[Reg]]:
     sums = f.loop(0, whole, UNROLL, lambda k, held: steps(k, UNROLL, held), sums)
     sums = steps(whole, shape.kc - whole, sums)
     return [sums[i * vectors : (i + 1) * vectors] for i in range(shape.rows)]
+
+
+def ask(f: Function, place: Reg) -> None:
+    """For a line that will be read: into the second-level cache, as the first has no room for it."""
+    f.call("llvm.prefetch.p0", place, f.const(0, "i32"), f.const(2, "i32"), f.const(1, "i32"))

@@ -279,9 +279,11 @@ def test_other_processors_get_object_code(level: Level, m: int, n: int, k: int, 
 )
 def test_no_vector_leaves_the_registers(level: Level, m: int, n: int, k: int, layout: str) -> None:
     functions, _ = emit_product("product", product_of(m, n, k, layout), level)
-    for loop in inner_loops(assembly(module_text(functions, level), level)):
+    code = assembly(module_text(functions, level), level)
+    stack = ("(%rsp)", "(%rbp)") if "%rsp, %rbp" in code else ("(%rsp)",)
+    for loop in inner_loops(code):
         if any("mul" in line or "fma" in line for line in loop):
-            assert not [line for line in loop if "mm" in line and ("(%rsp)" in line or "(%rbp)" in line)]
+            assert not [line for line in loop if "mm" in line and any(place in line for place in stack)]
 
 
 def inner_loops(assembly: str) -> list[list[str]]:
