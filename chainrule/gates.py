@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from chainrule.short_call import ShortCall
 
 MOST_TENSORS = 8  # as arguments; each pair of them is compared
-RAN = 1  # what a gate answers if all is done; 0 if the call is to be made another way
 
 
 class Planned:
     """The gates of one program."""
 
-    def __init__(self, gates: list[Any], looks_at_all: bool, runs: bool) -> None:
+    def __init__(self, gates: list[Any], ran: int, looks_at_all: bool, runs: bool) -> None:
         self.calls = [gate.call for gate in gates]  # for each side: each puts arguments into the table of one
         self.call, self.finish = gates[0].call, gates[0].finish
+        self.ran = ran  # what `call` answers if all is done; 0 if the call is to be made another way, else `finish` it
         self.looks_at_all = looks_at_all  # if not, Python has to look at what the trace took for granted
         self.runs = runs  # if not, Python runs the program
         self._gates = gates
@@ -49,8 +49,6 @@ def planned(short: ShortCall) -> Planned | None:
         return None
     if not _tensors_fit(short):
         return None
-    for number in short.numbers:
-        number[1] = None  # what is there, the gate writes
     seen = short.program.observations.seen()
     looks = None if seen is None else _looks(code, *seen)
     runs = not (short.turning or short.large)
@@ -65,11 +63,11 @@ def planned(short: ShortCall) -> Planned | None:
             (code.ELEMENTS, id(state.PLACES["cell_uses"]), 1, id(uses)),
             (code.ELEMENTS, id(cell_memory.MOVED), 1, id(short.move)),
             *[(code.SLOT, id(leaf), offset, id(held)) for leaf, held in short.program.other_gradients],
-            *[(code.NUMBER, id(handle), cell_memory.address_of(memory)) for handle, _, memory, _ in short.numbers],
+            *[(code.NUMBER, id(handle), cell_memory.address_of(memory)) for handle, memory, _ in short.numbers],
         ]
     held, shared = (settings, uses, threads, short.move, seen), (cell_memory.RUNNING, cell_memory.RETIRED)
     gates = [runner.gate(side, short.count, shared, short, records, held, runs) for side in ((0,) if runs else (0, 1))]
-    return Planned(gates, looks is not None, runs)
+    return Planned(gates, code.RAN, looks is not None, runs)
 
 
 def _tensors_fit(short: ShortCall) -> bool:

@@ -1,8 +1,8 @@
 """The short way of a call: a compiled step whose program is bound to the memory of its cells.
 
 Calling a program in full reads every cell by its handle, checks it, and makes new arrays for what is written: some
-hundred microseconds where the program itself may take twenty. Once a program has run, a `ShortCall` takes over as long
-as nothing can have changed. A cell that the program writes is written over, if the program allows it (`in_place.py`)
+hundred microseconds where the program itself may take twenty. So a `ShortCall` calls it wherever it can, as long as
+nothing can have changed. A cell that the program writes is written over, if the program allows it (`in_place.py`)
 and nobody else holds its array. Otherwise it has two arrays: a call reads one and writes the other, and when all is
 computed the handles change over. Either way a step is written whole or not at all, as in a full call.
 
@@ -34,7 +34,7 @@ from chainrule.cell_memory import (
     note_move,
 )
 from chainrule.checks import SCALARS
-from chainrule.gates import RAN, Planned, planned
+from chainrule.gates import Planned, planned
 from chainrule.ir import state
 from chainrule.ir.tree import LEAF, unflatten
 from chainrule.ir.types import Array
@@ -94,7 +94,7 @@ class ShortCall:
         self.constants: list[tuple[int, type, Any]] = []
         self.cells: list[Written] = []
         self.read: list[tuple[int, Cell]] = []
-        self.numbers: list[list[Any]] = []  # [handle, the value it had, where the number stands]
+        self.numbers: list[tuple[Tensor, Array, int]] = []  # the handle, where its number stands, its place
         self.held: list[Array] = []  # copies of cells that no program can read where they stand
         self.fixed: list[Bound] = []  # the cells that stay where they are, and
         self.turning: list[Bound] = []  # those of which the other value is the next one
@@ -200,7 +200,7 @@ class ShortCall:
 
     def _reads(self, place: int, handle: Tensor) -> None:
         if handle.is_scalar_cell:
-            self.numbers.append([handle, None, np.zeros(1), place])
+            self.numbers.append((handle, np.zeros(1), place))
         else:
             self.read.append((place, cell_of(handle)))
 
@@ -219,9 +219,9 @@ class ShortCall:
             for table in tables:
                 table[1 + place] = address_of(array)
             self.fixed.append(Bound(cell, cell.stamp, cell.now))
-        for number in self.numbers:
+        for _, memory, place in self.numbers:
             for table in tables:
-                table[1 + number[3]] = address_of(number[2])
+                table[1 + place] = address_of(memory)
         for cell, read_at, result, replaced in self.cells:
             now, then = cell.bind(replaced)
             output = 1 + self.runner.outputs[result]
@@ -256,7 +256,7 @@ class ShortCall:
                 if result is not NOT_SHORT:
                     return result
             elif outcome := gate.call(args):
-                if outcome != RAN:
+                if outcome != gate.ran:
                     gate.finish(outcome)
                     leave(self)
                 return self._result({})
@@ -352,11 +352,8 @@ class ShortCall:
 
     def _run(self, addresses: list[int]) -> Any:
         """Runs the program on these addresses of arguments, commits what it wrote, and returns its result."""
-        for number in self.numbers:
-            value = number[0]._carrier
-            if value is not number[1]:
-                number[2][0] = value.array
-                number[1] = value
+        for handle, memory, _ in self.numbers:
+            memory[0] = handle._carrier.array
         table = self.runner.tables[self.side]
         for k in range(0, len(addresses), 2):
             table[addresses[k]] = addresses[k + 1]

@@ -29,6 +29,7 @@ LOWERING, FUZZ = f"{OF_PASSES}/test_lowering.py", f"{OF_NATIVE}/test_fuzz.py"
 REGISTRY, PROGRAMS = f"{OF_NATIVE}/test_registry.py", f"{OF_NATIVE}/test_programs.py"
 CONTRACTION, LAYOUT = f"{OF_NATIVE}/test_contraction.py", f"{OF_PASSES}/test_layout.py"
 SHARES, BLOCKED = f"{OF_NATIVE}/test_shares.py", f"{OF_NATIVE}/test_blocked_attention.py"
+GATE, GATES = f"{OF_NATIVE}/test_gate.py", "tests/compiler/test_gates.py"
 BLOCKS = f"{BLOCKED}::test_any_layout_in_any_number_of_parts"
 
 
@@ -181,6 +182,24 @@ MUTATIONS = (
              'f.op("fmul", x, f.const(LN2, x.type))', (BLOCKS,)),
     Mutation("a head's last block of k is in nobody's range", f"{NATIVE}/attention_blocks.py", "found = {0, source}",
              "found = {0, max(1, source - block)}", (f"{BLOCKED}::test_values_and_gradients_of_a_program",)),
+    # Gates
+    Mutation("a gate does not look at strides", f"{NATIVE}/gate_looks.py",
+             "%same_stride = icmp eq i64 %stride, %wanted_stride", "%same_stride = icmp eq i64 %stride, %stride",
+             (GATE,)),
+    Mutation("a gate lets any value of a dict pass", f"{NATIVE}/gate_looks.py",
+             "%value_fits = or i1 %same_value, %any_value", "%value_fits = or i1 1, %any_value", (GATE,)),
+    Mutation("a gate keeps what a function returned", f"{NATIVE}/gate_looks.py",
+             "  call void %release(ptr %scope)\n", "", (GATE,)),
+    Mutation("a gate forgets what was raised", f"{NATIVE}/gate_code.py", "%is_raised = icmp ne ptr %raised, null",
+             "%is_raised = icmp ne ptr null, null", (GATE,)),
+    Mutation("a gate takes a tensor on the tape", f"{NATIVE}/gate_looks.py",
+             "%free = and i1 %no_gradient, %no_token", "%free = and i1 1, %no_token", (GATE,)),
+    Mutation("a gate writes no number", f"{NATIVE}/gate_looks.py", "  store double %number, ptr %target\n", "",
+             (GATE, GATES)),
+    Mutation("a gate does not count uses of cells", "chainrule/gates.py",
+             '(code.ELEMENTS, id(state.PLACES["cell_uses"]), 1, id(uses)),', "", (GATES,)),
+    Mutation("a gate does not see another number of threads", "chainrule/gates.py",
+             '(code.ELEMENTS, id(state.PLACES["threads"]), 1, id(threads)),', "", (GATES,)),
     # Elements, draws, and what has kernels of its own
     Mutation("sub adds", f"{NATIVE}/elementwise.py", '"sub": _plain(lambda a, b: a - b)',
              '"sub": _plain(lambda a, b: a + b)', (f"{OF_NATIVE}/test_elementwise.py",)),

@@ -8,76 +8,19 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import cell_memory, gates, nn, optim, short_call
-from chainrule.backends.native import gate
+from chainrule import cell_memory, optim
 from chainrule.cell_memory import address_of
 from chainrule.data import DataLoader, TensorDataset
-from chainrule.errors import GradientError, OutOfRangeError
-from chainrule.nn import functional as F
+from chainrule.errors import OutOfRangeError
 from chainrule.short_call import ShortCall
+from tests.compiler.trained import Trained, X, Y
 from tests.compiler.twins import assert_alike
-
-X = np.random.default_rng(0).standard_normal((8, 4), dtype=np.float32)
-Y = np.random.default_rng(1).integers(0, 3, 8)
 
 
 @pytest.fixture(autouse=True)
 def natively(executor: str) -> None:
     if executor != "native":
         pytest.skip("the reference executor has no short way")
-
-
-@pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[ShortCall]:
-    """The short calls that Python looked at, one after the other."""
-    if not gate.is_possible():
-        pytest.skip("no gates with this interpreter")
-    found: list[ShortCall] = []
-    look = ShortCall._looked_at
-
-    def noted(short: ShortCall, args: tuple[Any, ...]) -> Any:
-        found.append(short)
-        return look(short, args)
-
-    monkeypatch.setattr(ShortCall, "_looked_at", noted)
-    return found
-
-
-class Trained:
-    """A model with a compiled step, and an eager twin that does the same."""
-
-    def __init__(self, optimizer: Any = None) -> None:
-        self.models: list[Any] = []
-        self.steps: list[Any] = []
-        self.optimizers: list[Any] = []
-        for compiled in (True, False):
-            cr.manual_seed(0)
-            model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 3))
-            made = (optimizer or (lambda p: optim.AdamW(p, 0.01)))(model.parameters())
-
-            def step(x: Any, y: Any, model: Any = model, made: Any = made) -> Any:
-                loss = F.cross_entropy(model(x), y)
-                made.zero_grad()
-                loss.backward()
-                made.step()
-                return loss
-
-            self.models.append(model)
-            self.optimizers.append(made)
-            self.steps.append(cr.compile(lambda x, y, step=step: step(x, y)) if compiled else step)
-
-    def both(self, calls: int = 1, x: Any = X, y: Any = Y) -> None:
-        """Calls both, and compares losses and weights."""
-        for _ in range(calls):
-            assert_alike(*[step(x, y) for step in self.steps])
-        self.compare()
-
-    def compare(self) -> None:
-        assert_alike(*[[p.detach().numpy() for p in model.parameters()] for model in self.models])
-
-    @property
-    def short(self) -> Any:
-        return self.steps[0]._shorts[0]
 
 
 def test_a_step_is_called_the_short_way_and_looks_at_its_cells_no_more() -> None:
@@ -381,114 +324,3 @@ def test_programs_that_exchange_take_turns_without_new_memory(monkeypatch: pytes
     rounds(3)
     assert not made
     assert [cell.tolist() for cell in cells] == before, "after an even number of exchanges"
-
-
-# Gates
-
-
-def test_python_looks_at_the_first_calls_only(looked: list[ShortCall]) -> None:
-    trained = Trained()
-    trained.both(5)
-    for _ in range(2):  # reading the weights, as `both` does, is a use of the cells
-        trained.steps[0](X, Y)
-    looked.clear()
-    for _ in range(20):
-        trained.steps[0](X, Y)
-    assert not looked
-    for _ in range(22):
-        trained.steps[1](X, Y)
-    trained.compare()
-
-
-def test_tensors_from_a_loader_pass_the_gate(looked: list[ShortCall]) -> None:
-    trained = Trained()
-    data = TensorDataset(cr.tensor(np.tile(X, (8, 1))), cr.tensor(np.tile(Y, 8)))
-    batches = list(DataLoader(data, batch_size=8, shuffle=False))
-    for x, y in batches[:4]:
-        trained.both(1, x, y)
-    looked.clear()
-    for x, y in batches * 2:
-        trained.steps[0](x, y)
-    assert len(looked) <= 2
-    for x, y in batches * 2:
-        trained.steps[1](x, y)
-    trained.compare()
-
-
-def test_a_rate_that_changes_at_every_step_passes_the_gate(looked: list[ShortCall]) -> None:
-    trained = Trained()
-    trained.both(4)
-    for step, optimizer in zip(trained.steps, trained.optimizers, strict=True):
-        for k in range(12):
-            optimizer.param_groups[0]["lr"] = 0.01 / (1 + k)
-            step(X, Y)
-            if k == 3:
-                looked.clear()
-        assert not looked
-    trained.compare()
-    for optimizer in trained.optimizers:
-        optimizer.param_groups[0]["lr"] = 0.01
-    trained.both(2)  # and Python does not take an old number for the one that is there
-
-
-@pytest.mark.parametrize("change", ["weights", "training", "rate of another kind", "threads", "no gradients", "batch"])
-def test_what_changes_between_calls_is_seen_behind_a_gate(change: str, looked: list[ShortCall]) -> None:
-    trained = Trained()
-    trained.both(3)
-    for _ in range(4):
-        for step in trained.steps:
-            step(X, Y)
-    looked.clear()
-    threads = cr.get_num_threads()
-    try:
-        for model, optimizer in zip(trained.models, trained.optimizers, strict=True):
-            if change == "weights":
-                model[0].weight.data.mul_(0.5)
-            elif change == "training":
-                model.eval()
-            elif change == "rate of another kind":
-                optimizer.param_groups[0]["weight_decay"] = 0.5
-            elif change == "threads":
-                cr.set_num_threads(1)
-        x, y = (X[:5], Y[:5]) if change == "batch" else (X, Y)
-        for step in trained.steps:
-            if change == "no gradients":
-                with cr.no_grad(), pytest.raises(GradientError):
-                    step(x, y)
-            else:
-                step(x, y)
-    finally:
-        cr.set_num_threads(threads)
-    if change != "rate of another kind":
-        assert looked, "the gate refused"
-    trained.both(3)
-
-
-def test_gates_that_let_nothing_pass_are_planned_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    plans: list[ShortCall] = []
-
-    def counted(short: ShortCall) -> Any:
-        plans.append(short)
-        return gates.planned(short)
-
-    monkeypatch.setattr(short_call, "planned", counted)
-    weights = cr.Parameter(cr.ones(4))
-    step = cr.compile(lambda x, count: (x * weights * count).sum())
-    for k in range(400):
-        assert step(X, np.int64(300)).item() == pytest.approx(300 * X.sum(), rel=1e-4)
-        assert k < 300 or len(plans) < 20
-    assert step.traces == 1
-
-
-def test_a_trace_that_gates_cannot_look_at_is_looked_at_by_python(looked: list[ShortCall]) -> None:
-    chosen, rows = {1}, np.ones(4, np.float32)
-    step = cr.compile(lambda x: (x * rows).sum() if 1 in chosen else x.sum())
-    for _ in range(6):
-        assert step(X).item() == pytest.approx(X.sum(), rel=1e-5)
-    looked.clear()
-    assert step(X).item() == pytest.approx(X.sum(), rel=1e-5)
-    assert not looked, "but for that, a gate lets it pass"
-    rows *= 2
-    assert step(X).item() == pytest.approx(2 * X.sum(), rel=1e-5)
-    chosen.clear()
-    assert step(X).item() == pytest.approx(X.sum(), rel=1e-5)

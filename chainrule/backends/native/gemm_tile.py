@@ -14,6 +14,8 @@ from chainrule.backends.native.text import Function, Index, Reg, vector
 UNROLL = 4  # values of k in one round of the loop
 LINE = 64  # bytes of a cache line
 WRITTEN_OUT = 8  # k up to here has no loop
+_OWN = (("ptr", "a"), ("ptr", "b"), ("ptr", "sums"), *[("i64", word) for word in ("row", "end", "column", "batch")],
+        ("ptr", "ahead"), ("i64", "asks"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,7 @@ def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level,
 
     They go from `row` to `end`. What they ask for begins at `ahead`; `asks` is 1, or 0 if there is nothing to ask for.
     """
-    own = [
-        ("ptr", "a"),
-        ("ptr", "b"),
-        ("ptr", "sums"),
-        ("i64", "row"),
-        ("i64", "end"),
-        ("i64", "column"),
-        ("i64", "batch"),
-        ("ptr", "ahead"),
-        ("i64", "asks"),
-    ]
-    f = Function(name, [*PARAMETERS, *own], level, internal=True)
+    f = Function(name, [*PARAMETERS, *_OWN], level, internal=True)
     p = f.parameters
     indices = batch_indices(f, p["batch"], batch) if shape.last else ()
     if shape.last:
@@ -100,9 +91,8 @@ def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level,
             epilogue.prefetch(f, here)
         if not shape.first:
             prefetch(f, sums_so_far, here, shape.sums_row, shape.element)
-        sums = tile_sums(
-            f, shape, a, p["b"], (f.pointer(p["ahead"], asked[0], shape.element), stride) if asked else None
-        )
+        ahead = (f.pointer(p["ahead"], asked[0], shape.element), stride) if asked else None
+        sums = tile_sums(f, shape, a, p["b"], ahead)
         for v, count in enumerate(shape.counts):
             for i in range(shape.rows):
                 value, at = sums[i][v], f.pointer(sums_so_far, i * shape.sums_row + v * shape.lanes, shape.element)
