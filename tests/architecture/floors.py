@@ -31,7 +31,10 @@ FLOORS = {
     "train": 6,
     "package": 6.5,  # chainrule/__init__.py: gathers what a user gets, up to train
     "diagnose": 7,
+    "sklearn": 7,  # estimators over fit
+    "runs": 7.5,  # a run from its source to its folder; the command line calls it
     "dashboard": 8,
+    "report": 8,  # reads run folders only
     "bench": 8,  # programs as users write them, over the whole package; only the command line starts them
     "cli": 9,
 }
