@@ -48,15 +48,19 @@ _SUBPACKAGES = (
     "accelerator", "autograd", "backends", "cuda", "data", "errors", "linalg", "nn", "optim", "train", "utils",
 )  # loaded at first use  # fmt: skip
 
+_OF_TRAINING = ("fit",)  # functions of chainrule.train, loaded at first use
+
 
 def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
         return importlib.import_module(f"chainrule.{name}")
+    if name in _OF_TRAINING:
+        return getattr(importlib.import_module("chainrule.train"), name)
     raise absent_function(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBPACKAGES} - {"annotations", "importlib", "Any"})
+    return sorted({*globals(), *_SUBPACKAGES, *_OF_TRAINING} - {"annotations", "importlib", "Any"})
 
 
 __all__ = [

@@ -3,6 +3,7 @@
 from chainrule.ir.errors import (
     ArgumentError,
     ChainruleError,
+    DivergedError,
     DTypeError,
     GradientError,
     GradientNotKeptError,
@@ -21,6 +22,7 @@ __all__ = [
     "ArgumentError",
     "ChainruleError",
     "DTypeError",
+    "DivergedError",
     "GradientError",
     "GradientNotKeptError",
     "GraphError",

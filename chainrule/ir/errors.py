@@ -75,3 +75,21 @@ class GraphError(ChainruleError):
 
 class NotYetError(ChainruleError, NotImplementedError, AttributeError):
     """A part of PyTorch's interface that chainrule does not have yet, by name."""
+
+
+class DivergedError(ChainruleError, ArithmeticError):
+    """A training run whose loss is no longer a finite number."""
+
+    def __init__(
+        self,
+        message: str,
+        where: origin.Origin | None = None,
+        *,
+        step: int = 0,
+        epoch: int = 0,
+        layer: str | None = None,
+    ) -> None:
+        self.step = step
+        self.epoch = epoch
+        self.layer = layer
+        super().__init__(message, where)

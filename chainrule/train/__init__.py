@@ -1,6 +1,18 @@
-"""Floor 6: training runs. Thin today: one classifier on arrays, and saving it."""
+"""Floor 6: training runs."""
 
 from chainrule.train.classifier import Epoch, Settings, accuracy, build_mlp, train_classifier
+from chainrule.train.fit import fit
+from chainrule.train.run import Run
 from chainrule.train.saving import load_model, save_model
 
-__all__ = ["Epoch", "Settings", "accuracy", "build_mlp", "load_model", "save_model", "train_classifier"]
+__all__ = [
+    "Epoch",
+    "Run",
+    "Settings",
+    "accuracy",
+    "build_mlp",
+    "fit",
+    "load_model",
+    "save_model",
+    "train_classifier",
+]
