@@ -69,6 +69,10 @@ class RegistrationError(ChainruleError, TypeError, KeyError, AttributeError):
     __str__ = RuntimeError.__str__
 
 
+class FileError(ChainruleError):
+    """A file that could not be written or read, or that is damaged, of another format, or in use."""
+
+
 class GraphError(ChainruleError):
     """A graph that breaks the rules of the intermediate representation, or text that is none."""
 
