@@ -1,0 +1,66 @@
+"""report.html of a run folder: one file, no script, no request."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from chainrule.report.answers import answers, calibration, worst
+from chainrule.report.curves import curves
+from chainrule.report.importance import importance
+from chainrule.report.layers import layers
+from chainrule.report.page import Page
+from chainrule.report.record import Record, read
+from chainrule.report.scores import scores_of
+from chainrule.report.settings import configuration, data, figures, repeat
+from chainrule.report.verdict import head, title
+
+HERE = Path(__file__).parent
+CHARTS = HERE.parent / "charts" / "charts.css"
+
+
+def render(folder: str | Path) -> Path:
+    """Writes report.html from run.json, records.jsonl and evaluation.json of a run folder; returns its path.
+
+    Where a run lacks a part, its section says so. ArgumentError if the folder is no run's.
+    """
+    folder = Path(folder)
+    path = folder / "report.html"
+    written = folder / f".report.html.{os.getpid()}"
+    text = html(page(read(folder)))
+    try:
+        written.write_text(text, encoding="utf8", newline="\n")
+        written.replace(path)  # a reader never sees half a page
+    finally:
+        written.unlink(missing_ok=True)
+    return path
+
+
+def page(record: Record) -> Page:
+    """The report of a run, in the order in which it is read."""
+    scores = scores_of(record)
+    sections = [
+        curves(record),
+        answers(record),
+        calibration(record),
+        worst(record),
+        importance(record),
+        layers(record),
+        figures(record, scores),
+        configuration(record),
+        data(record),
+        repeat(record),
+    ]
+    return Page(title(record, scores), head(record, scores), [section for section in sections if section is not None])
+
+
+def html(page: Page) -> str:
+    """The page as HTML; Jinja escapes every word that is not a chart or a style of ours."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template: Any = environment.from_string((HERE / "page.html").read_text(encoding="utf8"))
+    style = Markup((HERE / "page.css").read_text(encoding="utf8") + CHARTS.read_text(encoding="utf8"))
+    return str(template.render(page=page, style=style, svg=Markup))
