@@ -42,7 +42,7 @@ class NumberCell(ScalarCell):
 
     def number(self) -> int | float:
         """The number, as it is outside a trace; an int if it was given as one."""
-        value: float = self.read_outside().array.item()
+        value: float = self._carrier.array.item()  # it is no view, and a trace writes beside it
         return int(value) if self.integer and value.is_integer() else value
 
     def fact(self, name: str) -> bool:

@@ -62,6 +62,7 @@ def fit(
     restore_best: bool = True,
     seed: int | None = None,
     compile: bool = True,
+    watch: bool = False,
     resume: tuple[Arrays, dict[str, Any]] | None = None,
 ) -> Run:
     """Trains `model` in place, by batches of `train`; returns the Run."""
@@ -82,6 +83,7 @@ def fit(
             clip=clip,
             accumulate=accumulate,
             average=None if ema is None else Average(model, ema),
+            watched=watch,
         )
         total = epochs * -(-feed.steps // accumulate)
         larger = next((metric.larger_is_better for metric in kinds if metric.name == monitor), False)

@@ -175,29 +175,45 @@ class Loop:
     def _run_batch(self, batch: Batch) -> None:
         done, accumulate = self.position + 1, self.plan.recipe.accumulate
         update = accumulate == 1 or done == self.plan.train.steps or done % accumulate == 0
-        loss = self._call(update, batch)
+        watch = self.step.watch
+        if watch is None:
+            loss, norms = self._call(update, False, batch), None
+        else:
+            shown = update and done <= accumulate
+            loss, norms = self._watched(update, shown, batch)
         self.position += 1
         self.steps += 1
         if update and self.schedule is not None:
             self.schedule.step()
         if not finite(loss):
             self._diverged()
+        if norms is not None and watch is not None:
+            self.tell(watch.event(norms, self.steps, self.epoch + 1))
         for stepped in self.steppers:
             stepped(self)
         if self.plan.time_limit is not None and self.seconds >= self.plan.time_limit:
             self.stop(TIME_LIMIT)
 
-    def _call(self, update: bool, batch: Batch) -> Any:
+    def _watched(self, update: bool, shown: bool, batch: Batch) -> tuple[Any, Any]:
+        """One step; its loss, and norms if they are to be shown."""
+        watch = self.step.watch
+        assert watch is not None
+        result = self._call(update, update and (shown or watch.always), batch)
+        if not isinstance(result, tuple):
+            return result, None
+        return result[0], result[1].read().array if shown else None
+
+    def _call(self, update: bool, watch: bool, batch: Batch) -> Any:
         """One step; one that cannot be traced runs eagerly from now on."""
         step = self.step
         if step.run is step.eager or step.was_traced:
-            return step.run(update, *batch)
+            return step.run(update, watch, *batch)
         try:
-            result = step.run(update, *batch)
+            result = step.run(update, watch, *batch)
         except (TracedValueError, LeakedTensorError) as error:
             step.run = step.eager
             self.tell(Note(text=f"the step runs without being compiled, which is slower: {error}"))
-            return step.run(update, *batch)
+            return step.run(update, watch, *batch)
         step.was_traced = True
         return result
 

@@ -27,6 +27,7 @@ from chainrule.train.feed import Batch
 from chainrule.train.metrics import Metric, Sums
 from chainrule.train.objective import Objective
 from chainrule.train.penalties import penalty
+from chainrule.train.watching import Watch
 
 cat: Callable[[list[Tensor]], Tensor] = FUNCTIONS["cat"]
 HEAD = 3  # totals begin with the number of batches, the loss times its weight, and the weight
@@ -46,6 +47,7 @@ class Recipe:
     clip: float | None = None
     accumulate: int = 1
     average: Average | None = None
+    watched: bool = False  # norms are wanted at the first step of each epoch
 
 
 class Step:
@@ -60,9 +62,10 @@ class Step:
         trained = [p for p in recipe.model.parameters() if p.requires_grad]
         self.trained = trained
         self.gathered = Gathered(trained) if recipe.accumulate > 1 else None
+        self.watch = Watch(recipe.model) if recipe.watched else None
         self.was_traced = False
         self.eager = stepper(self)
-        self.run: Callable[..., Tensor] = compile(self.eager) if compiled else self.eager
+        self.run: Callable[..., Any] = compile(self.eager) if compiled else self.eager
 
     def reset(self) -> None:
         """Begins an epoch."""
@@ -94,14 +97,15 @@ def probe(model: nn.Module, example: Batch) -> tuple[Any, Any]:
         return model(example[0]), example[1]
 
 
-def stepper(step: Step) -> Callable[..., Tensor]:
-    """The function that is compiled. update: whether the weights change, or the gradients are only gathered."""
+def stepper(step: Step) -> Callable[..., Any]:
+    """The function that is compiled. update: whether the weights change, or the gradients are only gathered. watch:
+    whether norms are returned too."""
     recipe, totals, sums = step.recipe, step.totals, step.sums
     model, objective, optimizer, average = recipe.model, recipe.objective, recipe.optimizer, recipe.average
     gathered, trained, penalised = step.gathered, step.trained, list(recipe.penalised)
-    l1, l2, clip = recipe.l1, recipe.l2, recipe.clip
+    l1, l2, clip, watched = recipe.l1, recipe.l2, recipe.clip, step.watch
 
-    def train_step(update: bool, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
+    def train_step(update: bool, watch: bool, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Any:
         outputs = model(x)
         loss, weight = objective(outputs, y, weights)
         extra = penalty(penalised, l1, l2)
@@ -109,6 +113,7 @@ def stepper(step: Step) -> Callable[..., Tensor]:
         (loss if extra is None else loss + extra).backward()
         if gathered is not None:
             gathered.take(y.shape[0], update)
+        before = watched.before() if watched is not None and watch and update else None
         if update:
             if clip is not None:
                 clip_grad_norm_(trained, clip)
@@ -116,7 +121,7 @@ def stepper(step: Step) -> Callable[..., Tensor]:
             if average is not None:
                 average.update()
         add_up(totals, sums, loss, weight, outputs, y)
-        return loss
+        return loss if watched is None or before is None else (loss, watched.after(before))
 
     return train_step
 

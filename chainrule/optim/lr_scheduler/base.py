@@ -17,6 +17,7 @@ from chainrule.optim.groups import ParamGroup
 from chainrule.optim.optimizer import Optimizer
 from chainrule.tensor import Tensor
 
+_trace = state.trace.get  # asked at every look at an attribute: a schedule must not take as long as a small step
 MAY_BE_MISSING = {"_is_initial", "_get_lr_called_within_step"}  # of state dicts of older versions of PyTorch
 MAY_BE_EXTRA = {"verbose", "_is_initial", "_get_lr_called_within_step"}
 
@@ -48,7 +49,7 @@ class LRScheduler:
         self._initial_step()
 
     def __getattribute__(self, name: str) -> Any:
-        if state.trace.get() is not None and not name.startswith("__"):
+        if _trace() is not None and not name.startswith("__"):
             raise TracedValueError(
                 f"{object.__getattribute__(self, '__class__').__name__}.{name}: a schedule cannot be used inside a "
                 "compiled function, where it would run once, at the trace. Call it after the compiled step."
