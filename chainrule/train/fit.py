@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,13 @@ from chainrule.tensor import Tensor
 from chainrule.train.average import Average
 from chainrule.train.events import Event
 from chainrule.train.feed import ArrayFeed, Feed, feed_of
+from chainrule.train.keeper import Keeper
 from chainrule.train.loop import Loop, Plan
 from chainrule.train.metrics import Metric, default_metrics, metrics_of
 from chainrule.train.objective import ClassWeight, Loss, Objective, class_weights
 from chainrule.train.penalties import Which, weights_of
 from chainrule.train.run import Run
-from chainrule.train.snapshot import Arrays
+from chainrule.train.running import State, carried_out, keeper_of
 from chainrule.train.step import Recipe, probe
 from chainrule.train.stopping import EarlyStopping, Plateau
 
@@ -63,9 +65,14 @@ def fit(
     seed: int | None = None,
     compile: bool = True,
     watch: bool = False,
-    resume: tuple[Arrays, dict[str, Any]] | None = None,
+    checkpoints: str | PathLike[str] | Keeper | None = None,
+    resume: bool | State | None = None,
 ) -> Run:
-    """Trains `model` in place, by batches of `train`; returns the Run."""
+    """Trains `model` in place, by batches of `train`; returns the Run.
+
+    checkpoints: a folder for what the run needs to go on, written at the end of each epoch, each minute, and when a
+    signal stops it; with resume=True it goes on from there, with the same bits.
+    """
     check_settings(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
     generator = None if seed is None else Generator().manual_seed(seed)
     with generating(generator):
@@ -105,10 +112,11 @@ def fit(
             listeners.append(EarlyStopping(patience, min_delta, monitor, larger))
         if plateau is not None:
             listeners.append(Plateau(plateau))
+        keeper = keeper_of(checkpoints, resume)
+        if keeper is not None:
+            listeners.append(keeper)  # the last: what it keeps is what others have made of an event
         loop = Loop(plan, listeners)
-        if resume is not None:
-            loop.restore(*resume)
-        reason = loop.run()
+        reason = carried_out(loop, keeper, resume)
     return Run(model, loop.history, loop.best, reason, loop.seconds, loop)
 
 

@@ -82,6 +82,7 @@ class Loop:
         self.best: Row | None = None
         self.best_weights: Arrays = {}
         self.stopping: str | None = None
+        self.torn = False  # an interrupt came in the middle of a step: nothing can go on from here
         self.order_states = self._generator_states()  # at the beginning of the running epoch
         self.good: tuple[Arrays, dict[str, Any]] | None = None
         self.begun = time.perf_counter()
@@ -131,6 +132,7 @@ class Loop:
             while self.epoch < plan.epochs and not self.stopping:
                 self._run_epoch()
         except KeyboardInterrupt:
+            self.torn = True
             self._settle()
             self.stop("interrupted")
         reason = self.stopping or "all epochs"
