@@ -69,7 +69,7 @@ def export(model: nn.Module, example: Sequence[Any], rows: int = ROWS) -> Export
     Raises TracedValueError and the like where the forward cannot be traced, ArgumentError where it does not give one
     tensor with a row for each row, or changes its own state.
     """
-    arrays = [_array_of(part, position) for position, part in enumerate(example)]
+    arrays = rows_of(example)
     while True:
         exported = _export(model, arrays, rows)
         if rows == 1 or peak_bytes(exported.graph) <= MOST_BYTES:
@@ -77,11 +77,15 @@ def export(model: nn.Module, example: Sequence[Any], rows: int = ROWS) -> Export
         rows //= 2
 
 
-def _array_of(part: Any, position: int) -> Array:
-    array = part.read_outside().array if isinstance(part, Tensor) else np.asarray(part)
-    if array.ndim == 0 or not len(array):
-        raise ArgumentError(f"the example's part {position} must hold rows, one at least; its shape is {array.shape}.")
-    return array
+def rows_of(example: Sequence[Any]) -> list[Array]:
+    """An example as arrays; ArgumentError if a part has no rows."""
+    arrays = [part.read_outside().array if isinstance(part, Tensor) else np.asarray(part) for part in example]
+    for position, array in enumerate(arrays):
+        if array.ndim == 0 or not len(array):
+            raise ArgumentError(
+                f"the example's part {position} must hold rows, one at least; its shape is {list(array.shape)}."
+            )
+    return arrays
 
 
 def _export(model: nn.Module, arrays: Sequence[Array], rows: int) -> Exported:

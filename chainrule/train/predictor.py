@@ -7,7 +7,7 @@ without the Python that defined it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,15 @@ from chainrule.ir.errors import (
     ArgumentError,
     ChainruleError,
     FileError,
+    InPlaceError,
     LeakedTensorError,
     NotYetError,
     TracedValueError,
 )
-from chainrule.train.exporting import Exported, export
+from chainrule.ir.origin import warn
+from chainrule.train.evaluating import outputs_of
+from chainrule.train.exporting import Exported, export, rows_of
+from chainrule.train.feed import as_rows
 from chainrule.train.files import make_folder
 from chainrule.train.forward import Forward
 from chainrule.train.saved import Saved, read_model, tensors_of, write_model
@@ -34,7 +38,7 @@ Array = npt.NDArray[Any]
 FILE = "model.safetensors"
 RUN_FORMAT = 1  # of run.json
 _LARGEST_JSON = 64 << 20
-_UNTRACEABLE = (TracedValueError, LeakedTensorError, NotYetError)
+_UNTRACEABLE = (TracedValueError, LeakedTensorError, InPlaceError, NotYetError, ArgumentError)
 
 
 class Predictor:
@@ -42,13 +46,15 @@ class Predictor:
 
     task: "classification", "regression", or None if it is not known. classes: the labels, in their original type, or
     None. columns: those of a table that it reads, or None if it takes arrays. description: what was saved besides.
+    untraced: why the forward could not be traced, "" if it was.
     """
 
     def __init__(
         self,
-        forward: Forward | None,
+        forward: Callable[..., Array] | None,
         tensors: Mapping[str, Any],
         *,
+        exported: Exported | None = None,
         encoding: Encoding | None = None,
         labels: Labels | None = None,
         task: str | None = None,
@@ -56,10 +62,11 @@ class Predictor:
         untraced: str = "",
     ) -> None:
         self._forward = forward
+        self._exported = exported
         self._tensors = tensors
         self._encoding = encoding
         self._labels = labels
-        self._untraced = untraced
+        self.untraced = untraced
         self.task = task
         self.description = dict(description or {})
 
@@ -76,17 +83,23 @@ class Predictor:
     ) -> Predictor:
         """Of a model in memory, whose parameters are read anew at each call. example: its inputs, of a row or more.
 
-        A forward that cannot be traced makes one that can only save its tensors.
+        A forward that cannot be traced answers as long as the model is in memory; of it, only the tensors can be saved.
         """
-        forward, untraced = None, ""
+        exported, untraced = None, ""
         tensors = model.state_dict(keep_vars=True)
+        rows = rows_of(example)
         try:
-            forward = Forward(export(model, example), tensors)
+            exported = export(model, rows)
         except _UNTRACEABLE as error:
             untraced = error.message
+
+        def eagerly(x: Any) -> Array:
+            return outputs_of(model, as_rows(x, "x"))
+
         return cls(
-            forward, tensors, encoding=encoding, labels=labels, task=task, description=description, untraced=untraced
-        )
+            eagerly if exported is None else Forward(exported, tensors), tensors, exported=exported, encoding=encoding,
+            labels=labels, task=task, description=description, untraced=untraced,
+        )  # fmt: skip
 
     # What it is
 
@@ -116,8 +129,8 @@ class Predictor:
 
     @property
     def traced(self) -> bool:
-        """Whether it can predict: its forward pass could be traced."""
-        return self._forward is not None
+        """Whether it can be saved whole: its forward pass could be traced."""
+        return self._exported is not None
 
     def state_dict(self) -> dict[str, Array]:
         """Its tensors under PyTorch's names, for `load_state_dict` of a module."""
@@ -127,8 +140,8 @@ class Predictor:
         what = [self.task or "model"]
         if self.columns is not None:
             what.append(f"{len(self.columns)} columns")
-        elif self._forward is not None:
-            what.append("inputs " + ", ".join(map(str, self._forward.arguments)))
+        elif self._exported is not None:
+            what.append("inputs " + ", ".join(map(str, self._exported.arguments)))
         if self.classes is not None:
             what.append(f"{len(self.classes)} classes")
         return f"Predictor({'; '.join(what)})"
@@ -144,7 +157,7 @@ class Predictor:
         if self._forward is None:
             raise ArgumentError(
                 "the forward of this model cannot be traced, so it cannot predict without its Python: "
-                f"{self._untraced} Build the model and give it the weights: model.load_state_dict(loaded.state_dict())."
+                f"{self.untraced} Build the model and give it the weights: model.load_state_dict(loaded.state_dict())."
             )
         if self._encoding is not None:
             return self._forward(self._encoding.apply(self._table(data)))
@@ -187,8 +200,8 @@ class Predictor:
             file,
             Saved(
                 tensors=tensors_or_arrays(self._tensors),
-                exported=None if self._forward is None else self._forward.exported,
-                untraced=self._untraced,
+                exported=self._exported,
+                untraced=self.untraced,
                 encoding=None if self._encoding is None else self._encoding.to_json(),
                 labels=None if self._labels is None else self._labels.to_json(),
                 task=self.task,
@@ -245,15 +258,16 @@ def save(model: Any, path: str | PathLike[str], example: Any = None) -> Path:
     >>> cr.load(file).predict(cr.ones(2, 3)).shape
     (2,)
     """
-    if isinstance(model, Predictor):
-        return model.save(path)
     if isinstance(model, nn.Module):
         if example is None:
             raise ArgumentError("save: a module needs example=, an input as its forward takes it, of one row or more.")
-        return Predictor.of_model(model, example if isinstance(example, tuple) else (example,)).save(path)
-    predictor = getattr(model, "predictor", None)
+        predictor: Any = Predictor.of_model(model, example if isinstance(example, tuple) else (example,))
+    else:
+        predictor = model if isinstance(model, Predictor) else getattr(model, "predictor", None)
     if not isinstance(predictor, Predictor):
         raise ArgumentError(f"save: a run, a Predictor or a module is needed, not {type(model).__name__}.")
+    if not predictor.traced:
+        warn(f"save: only the weights are saved, for the forward cannot be traced: {predictor.untraced}")
     return predictor.save(path)
 
 
@@ -285,6 +299,7 @@ def predictor_of(saved: Saved) -> Predictor:
     return Predictor(
         None if exported is None else Forward(exported, saved.tensors),
         saved.tensors,
+        exported=exported,
         encoding=encoding,
         labels=labels,
         task=saved.task,

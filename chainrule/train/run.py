@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from chainrule import nn
-from chainrule.ir.errors import ArgumentError
-from chainrule.train.evaluating import evaluate, outputs_of
-from chainrule.train.feed import as_rows, feed_of
+from chainrule.train.evaluating import evaluate
+from chainrule.train.feed import feed_of
 from chainrule.train.loop import Loop, Row
+from chainrule.train.predictor import Predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,29 +43,23 @@ class Run:
         """Whether the targets are classes."""
         return not self.loop.step.target_dtype.is_floating_point
 
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The model with what predicting and saving need."""
+        example = self.loop.plan.train.example()[:1]
+        return Predictor.of_model(self.model, example, task="classification" if self.is_classifier else "regression")
+
     def outputs(self, x: Any) -> npt.NDArray[Any]:
         """What the model says of each row, as an array."""
-        return outputs_of(self.model, as_rows(x, "x"))
+        return self.predictor.outputs(x)
 
     def predict(self, x: Any) -> npt.NDArray[Any]:
         """The class of each row, int64 (n,); of a regression the outputs, (n,) for one target."""
-        outputs = self.outputs(x)
-        if not self.is_classifier:
-            return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
-        if outputs.ndim == 1 or outputs.shape[1] == 1:
-            return np.asarray(outputs.reshape(len(outputs)) > 0, np.int64)
-        return np.asarray(outputs.argmax(1))
+        return self.predictor.predict(x)
 
     def predict_proba(self, x: Any) -> npt.NDArray[Any]:
         """The probability of each class, (n, classes)."""
-        if not self.is_classifier:
-            raise ArgumentError("predict_proba: the targets of this run are numbers, not classes; call predict.")
-        outputs = self.outputs(x)
-        if outputs.ndim == 1 or outputs.shape[1] == 1:
-            of_one = 1 / (1 + np.exp(-outputs.reshape(len(outputs))))
-            return np.stack([1 - of_one, of_one], 1)
-        powers = np.exp(outputs - outputs.max(1, keepdims=True))
-        return np.asarray(powers / powers.sum(1, keepdims=True))
+        return self.predictor.predict_proba(x)
 
     def evaluate(self, data: Any) -> dict[str, float]:
         """The loss and the metrics on other data, given as `fit` takes validation data."""

@@ -20,7 +20,7 @@ from chainrule.data import Encoding, Labels, as_table, guess_task
 from chainrule.ir.errors import ArgumentError, ChainruleError, FileError
 from chainrule.train.predictor import Predictor, load, save
 from chainrule.train.sealed import read_sealed, write_sealed
-from tests.train.small import net
+from tests.train.small import blobs, full_run, net
 
 TABLE = {
     "weight": [3.5, 1.0, None, 2.0, 4.5, 3.0, 2.5, 1.5] * 4,
@@ -146,12 +146,26 @@ class Branching(nn.Module):
 
 
 def test_a_forward_that_cannot_be_traced_keeps_its_weights_and_says_why(tmp_path: Path) -> None:
-    predictor = Predictor.of_model(Branching(), (np.ones((1, 4), np.float32),))
-    loaded = load(predictor.save(tmp_path))
+    x = np.ones((2, 4), np.float32)
+    predictor = Predictor.of_model(Branching(), (x,))
+    assert predictor.predict(x).shape == (2, 3)  # in memory
+    with pytest.warns(UserWarning, match="only the weights are saved, for the forward cannot be traced: .*float"):
+        save(predictor, tmp_path)
+    loaded = load(tmp_path)
     assert not loaded.traced
     assert loaded.state_dict()["linear.weight"].shape == (3, 4)
     with pytest.raises(ArgumentError, match="cannot be traced"):
-        loaded.predict(np.ones((1, 4), np.float32))
+        loaded.predict(x)
+
+
+def test_runs_are_saved_and_answer_with_the_same_bits(tmp_path: Path) -> None:
+    run = full_run(epochs=1)
+    x = blobs(50, 5)[0]
+    loaded = load(save(run, tmp_path))
+    assert loaded.task == "classification"
+    assert loaded.outputs(x).tobytes() == run.outputs(x).tobytes()
+    assert loaded.predict(x).tolist() == run.predict(x).tolist()
+    assert loaded.predict_proba(x).tobytes() == run.predict_proba(x).tobytes()
 
 
 # Files that are no models
