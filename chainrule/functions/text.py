@@ -108,8 +108,10 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         memo[id(self)] = result
         for name, value in extra(self).items():
             setattr(result, name, copy.deepcopy(value, memo))
-        if isinstance(self.grad, Tensor):
-            result.grad = copy.deepcopy(self.grad, memo)
+        leaf = self._leaf or self._carrier.leaf
+        gradient = None if leaf is None else leaf.gradient  # `.grad` would raise where a compiled step let it go
+        if isinstance(gradient, Tensor):
+            result.grad = copy.deepcopy(gradient, memo)
     return result
 
 

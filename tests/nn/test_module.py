@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import chainrule as cr
-from chainrule import nn
+from chainrule import nn, optim
 from chainrule.errors import (
     ArgumentError,
     DTypeError,
@@ -341,6 +341,24 @@ def test_every_write_counts() -> None:
         before = state.version()
         write()
         assert state.version() > before
+
+
+def test_deepcopy_after_a_compiled_step_that_let_its_gradients_go() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @cr.compile
+    def step(x: cr.Tensor) -> cr.Tensor:
+        loss = model(x).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(cr.ones(3, 2))
+    other = copy.deepcopy(model)
+    assert other.weight.tolist() == model.weight.tolist()
+    assert other.weight.grad is None
 
 
 def test_deepcopy_shares_nothing() -> None:
