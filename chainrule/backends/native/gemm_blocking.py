@@ -16,8 +16,9 @@ from chainrule.passes.kernels import Matrix
 LONGEST_BLOCK = 1024  # k up to here is done at once
 BLOCK = 512  # longer ones in blocks of about this
 FIRST_CACHE = 16 << 10  # bytes: what is sure to stay in half of a first-level cache
-# Bytes of A that are gone over for one panel of B after the other, if that is all of it: results go through there, too.
-SECOND_CACHE = 280 << 10
+# Bytes of A that are gone over for one panel of B after the other, if that is all of it. What the second-level cache
+# has no room for is read in order from the third: that takes less than to keep all panels packed and come back to them.
+SECOND_CACHE = 700 << 10
 PART = 160 << 10  # else in parts of this
 PACKED = 2 << 20  # bytes of B that are kept packed; A is packed anew for the next ones
 CHAINS = 8  # multiply-adds that must be under way to keep two units of latency 4 busy
