@@ -13,7 +13,7 @@ from chainrule.backends.native.level import Level
 from chainrule.backends.native.text import size_of
 from chainrule.passes.kernels import Matrix
 
-LONGEST_BLOCK = 1024  # k up to here is done at once
+LONGEST_BLOCK = 1536  # k up to here is done at once
 BLOCK = 512  # longer ones in blocks of about this
 FIRST_CACHE = 16 << 10  # bytes: what is sure to stay in half of a first-level cache
 # Bytes of A that are gone over for one panel of B after the other, if that is all of it. What the second-level cache
