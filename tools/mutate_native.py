@@ -160,7 +160,9 @@ MUTATIONS = (
     Mutation("a share begins where its first batch does", f"{NATIVE}/gemm_driver.py",
              'low = largest(f, f.op("sub", first, f.index(before)), 0)', "low = 0", (SHARES,)),
     Mutation("tiles ask for the same lines of the next panel", f"{NATIVE}/gemm_tile.py",
-             "(UNROLL - rows) * stride_k, places)", "0, places)", (f"{OF_NATIVE}/test_gemm_tile.py",)),
+             "rows, UNROLL - rows, tuple", "rows, 0, tuple", (f"{OF_NATIVE}/test_gemm_tile.py",)),
+    Mutation("no tile asks for the next bands of A", f"{NATIVE}/gemm_driver.py",
+             "(place, f.index(a.column)), otherwise)", "otherwise, otherwise)", (f"{OF_NATIVE}/test_gemm_tile.py",)),
     Mutation("tiles are chosen for one thread", f"{NATIVE}/gemm_blocking.py",
              "cycles *= 2 * ceil_div(units, 2) / max(units, 1)", "cycles *= 1", (SHARES,)),
     # Attention in blocks

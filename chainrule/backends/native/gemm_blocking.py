@@ -19,7 +19,8 @@ FIRST_CACHE = 16 << 10  # bytes: what is sure to stay in half of a first-level c
 # Bytes of A that are gone over for one panel of B after the other, if that is all of it. What the second-level cache
 # has no room for is read in order from the third: that takes less than to keep all panels packed and come back to them.
 SECOND_CACHE = 700 << 10
-PART = 160 << 10  # else in parts of this
+PART = 160 << 10  # else in parts of this,
+PACKED_PART = 100 << 10  # or of this, if the next ones to be packed are to stay there, too
 PACKED = 2 << 20  # bytes of B that are kept packed; A is packed anew for the next ones
 CHAINS = 8  # multiply-adds that must be under way to keep two units of latency 4 busy
 
@@ -117,7 +118,9 @@ class Blocking:
     def bands_at_once(self) -> int:
         """Bands whose A stays in the second-level cache while panel after panel of B goes by."""
         one = (self.packed_height if self.pack_a else self.highest) * self.kc * self.bytes
-        return self.bands.count if self.bands.count * one <= SECOND_CACHE else max(1, PART // one)
+        if self.bands.count * one <= SECOND_CACHE:
+            return self.bands.count
+        return max(1, (PACKED_PART if self.pack_a else PART) // one)
 
     @property
     def panels_at_once(self) -> int:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chainrule.backends.native.gemm_blocking import Blocking
+from chainrule.backends.native.gemm_blocking import Blocking, ceil_div
 from chainrule.backends.native.gemm_epilogue import Epilogue, operand
 from chainrule.backends.native.gemm_packing import AT_ONCE, Packing, call_packing, emit_packing
 from chainrule.backends.native.gemm_tile import Ahead, TileShape, batch_indices, emit_tile
@@ -125,6 +125,7 @@ class Driver:
 
 
 Span = tuple[Index, Index]
+_Rows = tuple[Reg, Reg]  # of memory, to ask for: where the first begins, and how far they are apart; 0: there are none
 
 
 @dataclass(frozen=True)
@@ -185,39 +186,67 @@ class _Share:
             few = replace(piece, bands=some)
             if cut.pack_a:
                 self._pack_a(few)
-            f.loop(
-                piece.panels[0], f.minimum(piece.panels[1], cut.full), 1, lambda at, _: self._panel(few, at, cut.width)
-            )
+            more = f.below(some[1], piece.bands[1])
+            stop = f.minimum(piece.panels[1], cut.full)
+            f.loop(piece.panels[0], stop, 1, lambda at, _: self._panel(few, at, cut.width, more))
             if cut.full < cut.panels:
                 edge = cut.columns(cut.full)
-                f.when(f.below(cut.full, piece.panels[1]), lambda: self._panel(few, cut.full, edge))
+                f.when(f.below(cut.full, piece.panels[1]), lambda: self._panel(few, cut.full, edge, more))
 
         self._cut(piece.bands, cut.bands_at_once, cut.bands.count, bands)
 
-    def _panel(self, piece: _Piece, panel: Index, columns: int) -> None:
-        """All tiles of one panel."""
+    def _panel(self, piece: _Piece, panel: Index, columns: int, more: Reg) -> None:
+        """All tiles of one panel. `more`: bands follow those of the piece."""
         f, cut, b = self.f, self.cut, self.driver.product.b
         inner = f.op("sub", f.index(panel), f.index(piece.left))
         place = f.add(f.mul(panel, cut.width * b.column), f.mul(piece.k, b.row))
         source = f.pointer(self.b, place, cut.element)
-        ahead, asks = source, f.index(0)
+        ahead = source, f.index(0)
         if cut.pack_b:
-            ahead, asks = self._ahead(piece, panel, source)
+            ahead = self._ahead(piece, panel, source, more)
             kept = f.mul(inner, cut.width * piece.kc) if cut.keeps_panels else 0
             target = f.pointer(self.packed_b, kept, cut.element)
             self._pack_b(piece, columns, source, target)
             source = target
         for height, span in self._kinds(piece.bands):
-            f.when(f.below(*span), lambda: self._tiles(piece, height, span, panel, columns, source, inner, ahead, asks))  # noqa: B023
+            f.when(f.below(*span), lambda: self._tiles(piece, height, span, panel, columns, source, inner, *ahead))  # noqa: B023
 
-    def _ahead(self, piece: _Piece, panel: Index, source: Reg) -> tuple[Reg, Reg]:
-        """Where the next panel begins, and 1 if it is still to be packed."""
-        f, cut = self.f, self.cut
-        asks = f.below(f.add(panel, 1), piece.panels[1])
-        if cut.keeps_panels:
-            asks = f.op("and", asks, f.compare("icmp eq", f.index(piece.bands[0]), f.index(piece.top)))
-        place = f.pointer(source, cut.width * self.driver.product.b.column, cut.element)
-        return place, f.convert("zext", asks, "i64")
+    def _ahead(self, piece: _Piece, panel: Index, source: Reg, more: Reg) -> _Rows:
+        """What tiles ask for: the next panel, or behind the last one the first again, if bands follow.
+
+        It is where it will be packed from, or where it is packed already.
+        """
+        f, cut, b = self.f, self.cut, self.driver.product.b
+        across = b.column == 1
+        next = f.index(f.add(panel, 1))
+        some = f.below(next, piece.panels[1])
+        place = f.pointer(source, cut.width * b.column, cut.element)
+        found = self._rows(some, (place, f.index(b.row if across else b.column)))
+        if not cut.keeps_panels:
+            return found
+        inner = f.select(some, f.op("sub", next, f.index(piece.left)), f.index(0))
+        place = f.pointer(self.packed_b, f.mul(inner, cut.width * piece.kc), cut.element)
+        kept = self._rows(f.op("or", some, more), (place, f.index(cut.width if across else piece.kc)))
+        first = f.compare("icmp eq", f.index(piece.bands[0]), f.index(piece.top))
+        found = self._rows(f.op("and", first, some), found, kept)
+        return self._ahead_of_a(piece, panel, more, found) if cut.pack_a else found
+
+    def _ahead_of_a(self, piece: _Piece, panel: Index, more: Reg, otherwise: _Rows) -> _Rows:
+        """In the last panels the next bands of A, a panel's width in each, if it stands in memory as B does."""
+        f, cut, a = self.f, self.cut, self.driver.product.a
+        if a.row != 1 or self.driver.product.b.column != 1:
+            return otherwise
+        panels = ceil_div(cut.bands_at_once * cut.highest, cut.width) + 1  # they need not begin with a line
+        number = f.op("sub", f.index(f.add(panel, panels)), f.index(piece.panels[1]))
+        place = f.pointer(self._a(self._row(piece.bands[1]), piece.k), f.mul(number, cut.width), cut.element)
+        asks = f.op("and", more, f.compare("icmp sge", number, f.index(0)))
+        return self._rows(asks, (place, f.index(a.column)), otherwise)
+
+    def _rows(self, condition: Reg, one: _Rows, other: _Rows | None = None) -> _Rows:
+        """One or the other, or nothing."""
+        f = self.f
+        place, apart = other or (one[0], f.index(0))
+        return f.select(condition, one[0], place), f.select(condition, one[1], apart)
 
     def _tiles(
         self, piece: _Piece, height: int, bands: Span, panel: Index, columns: int, b: Reg, inner: Index, *ahead: Reg

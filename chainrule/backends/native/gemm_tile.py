@@ -1,10 +1,11 @@
 """The register tile: a band of rows times a panel of columns, its sums in registers from the first k to the last.
 
-While they multiply, tiles ask for the part of B that will be packed next: packing would wait for it, they need not.
+While they multiply, tiles ask for what will be packed or read next: who needs it would wait for it, they need not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainrule.backends.native.gemm_epilogue import PARAMETERS, Epilogue, Fragment, Tile, prefetch
@@ -15,29 +16,30 @@ UNROLL = 4  # values of k in one round of the loop
 LINE = 64  # bytes of a cache line
 WRITTEN_OUT = 8  # k up to here has no loop
 _OWN = (("ptr", "a"), ("ptr", "b"), ("ptr", "sums"), *[("i64", word) for word in ("row", "end", "column", "batch")],
-        ("ptr", "ahead"), ("i64", "asks"))  # fmt: skip
+        ("ptr", "ahead"), ("i64", "apart"))  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """What tiles ask for while they compute: the part of B that will be packed next, a little in each round."""
+    """What tiles ask for while they compute, a little in each round: rows of memory.
 
-    k: int  # from a value of k to the next
-    tile: int  # from what one tile asks for to what the tile below does,
-    limit: int  # up to here
-    places: tuple[int, ...]  # of each round
+    How far they are apart is a parameter of the tiles' code: that differs between B, packed panels and A.
+    """
+
+    along: bool  # rows run along k; else each value of k has its own
+    rows: int  # that a tile asks for in each round
+    last: int  # no tile begins behind this one
+    columns: tuple[int, ...]  # of each row and round
 
     @classmethod
     def of(cls, columns: int, stride: int, stride_k: int, tiles: int, size: int) -> Ahead | None:
-        """For so many columns of B, that so many tiles share."""
-        if stride == 1 and stride_k > 0:  # a round's values of k stand in lines of their own
-            lines = range(0, columns, LINE // size)
+        """For so many columns of B, or rows of A, that so many tiles share."""
+        if stride == 1 and stride_k > 0:
             rows = min(UNROLL, -(-UNROLL // tiles))
-            places = tuple(r * stride_k + j for r in range(rows) for j in lines)
-            return cls(stride_k, rows * stride_k, (UNROLL - rows) * stride_k, places)
+            return cls(False, rows, UNROLL - rows, tuple(range(0, columns, LINE // size)))
         if stride_k == 1 and stride > 0:
-            count = min(UNROLL, -(-columns // tiles))
-            return cls(1, count * stride, max(0, columns - count) * stride, tuple(j * stride for j in range(count)))
+            rows = min(UNROLL, -(-columns // tiles))
+            return cls(True, rows, max(0, columns - rows), (0,))
         return None
 
 
@@ -74,16 +76,17 @@ def multiply_add(f: Function, a: Reg, b: Reg, c: Reg) -> Reg:
 
 
 def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level, epilogue: Epilogue) -> Function:
-    """NAME(table, slots, part, a, b, sums, row, end, column, batch, ahead, asks): tiles one below the other.
+    """NAME(table, slots, part, a, b, sums, row, end, column, batch, ahead, apart): tiles one below the other.
 
-    They go from `row` to `end`. What they ask for begins at `ahead`; `asks` is 1, or 0 if there is nothing to ask for.
+    They go from `row` to `end`. What they ask for begins at `ahead`, in rows that are `apart`, or 0 if there is nothing
+    to ask for.
     """
     f = Function(name, [*PARAMETERS, *_OWN], level, internal=True)
     p = f.parameters
     indices = batch_indices(f, p["batch"], batch) if shape.last else ()
     if shape.last:
         epilogue.prepare(f)
-    stride = f.index(f.mul(p["asks"], shape.ahead.k if shape.ahead else 0))
+    asking = Asking(f, shape.ahead, p["apart"]) if shape.ahead else None
 
     def tile(row: Reg, a: Reg, sums_so_far: Reg, *asked: Reg) -> None:
         here = Tile(indices, row, p["column"], shape.rows, shape.columns)
@@ -91,8 +94,8 @@ def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level,
             epilogue.prefetch(f, here)
         if not shape.first:
             prefetch(f, sums_so_far, here, shape.sums_row, shape.element)
-        ahead = (f.pointer(p["ahead"], asked[0], shape.element), stride) if asked else None
-        sums = tile_sums(f, shape, a, p["b"], ahead)
+        ask = asking.of_tile(f.pointer(p["ahead"], asked[0], shape.element), shape.element) if asking else None
+        sums = tile_sums(f, shape, a, p["b"], ask)
         for v, count in enumerate(shape.counts):
             for i in range(shape.rows):
                 value, at = sums[i][v], f.pointer(sums_so_far, i * shape.sums_row + v * shape.lanes, shape.element)
@@ -107,12 +110,9 @@ def emit_tile(name: str, shape: TileShape, batch: tuple[int, ...], level: Level,
         tile(row, *held)
         moves = (shape.a_tile, 0 if shape.first and shape.last else shape.rows * shape.sums_row)
         moved = [f.pointer(pointer, by, shape.element) for pointer, by in zip(held, moves, strict=False)]
-        if shape.ahead:
-            further, limit = (f.mul(p["asks"], by) for by in (shape.ahead.tile, shape.ahead.limit))
-            moved.append(f.index(f.minimum(f.add(held[2], further), limit)))
-        return moved
+        return [*moved, asking.below(held[2])] if asking else moved
 
-    held = [p["a"], p["sums"]] + ([f.index(0)] if shape.ahead else [])
+    held = [p["a"], p["sums"]] + ([f.index(0)] if asking else [])
     f.loop(p["row"], p["end"], shape.rows, step, held, at_least_once=True)
     f.end()
     return f
@@ -127,8 +127,10 @@ def batch_indices(f: Function, flat: Index, batch: tuple[int, ...]) -> tuple[Ind
     return (flat, *reversed(found)) if batch else ()
 
 
-def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg, ahead: tuple[Reg, Reg] | None = None) -> list[list[Reg]]:
-    """One chain of multiply-adds per element, from 0, over k in order. `ahead`: where to ask, and the stride of k."""
+def tile_sums(
+    f: Function, shape: TileShape, a: Reg, b: Reg, ask: Callable[[Index], None] | None = None
+) -> list[list[Reg]]:
+    """One chain of multiply-adds per element, from 0, over k in order. `ask` is called with each round's first k."""
     type, vectors = vector(shape.lanes, shape.element), len(shape.counts)
 
     def step(a: Reg, b: Reg, k: int, sums: list[Reg]) -> list[Reg]:
@@ -146,10 +148,8 @@ def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg, ahead: tuple[Reg, R
 
     def steps(k: Index, count: int, sums: list[Reg]) -> list[Reg]:
         at_a, at_b = (f.pointer(p, f.mul(k, by), shape.element) for p, by in ((a, shape.a_k), (b, shape.b_k)))
-        if ahead and shape.ahead:
-            start = f.pointer(ahead[0], f.mul(k, ahead[1]), shape.element)
-            for place in shape.ahead.places:
-                ask(f, f.pointer(start, place, shape.element))
+        if ask:
+            ask(k)
         for one in range(count):
             sums = step(at_a, at_b, one, sums)
         return sums
@@ -161,6 +161,34 @@ def tile_sums(f: Function, shape: TileShape, a: Reg, b: Reg, ahead: tuple[Reg, R
     return [sums[i * vectors : (i + 1) * vectors] for i in range(shape.rows)]
 
 
-def ask(f: Function, place: Reg) -> None:
+class Asking:
+    """The code that asks for rows so far apart."""
+
+    def __init__(self, f: Function, ahead: Ahead, apart: Reg) -> None:
+        self.f, self.ahead = f, ahead
+        self.further, self.limit = (f.index(f.mul(apart, rows)) for rows in (ahead.rows, ahead.last))
+        self.rows = [f.mul(apart, row) for row in range(ahead.rows)]
+        self.k: Index = apart
+        if ahead.along:
+            self.k = f.convert("zext", f.compare("icmp ne", apart, f.index(0)), "i64")
+
+    def below(self, asked: Reg) -> Reg:
+        """Where the tile below begins."""
+        return self.f.index(self.f.minimum(self.f.add(asked, self.further), self.limit))
+
+    def of_tile(self, start: Reg, element: str) -> Callable[[Index], None]:
+        """What a tile does in each round."""
+        f = self.f
+
+        def ask(k: Index) -> None:
+            here = f.pointer(start, f.mul(k, self.k), element)
+            for row in self.rows:
+                for column in self.ahead.columns:
+                    _ask(f, f.pointer(here, f.add(row, column), element))
+
+        return ask
+
+
+def _ask(f: Function, place: Reg) -> None:
     """For a line that will be read: into the second-level cache, as the first has no room for it."""
     f.call("llvm.prefetch.p0", place, f.const(0, "i32"), f.const(2, "i32"), f.const(1, "i32"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from chainrule.backends.native.contraction import emit_product
+from chainrule.backends.native.gemm_blocking import blocking
 from chainrule.backends.native.gemm_tile import LINE, UNROLL, Ahead
 from chainrule.backends.native.level import host_levels
 from chainrule.backends.native.text import module_text
@@ -20,11 +23,13 @@ FLOATS = LINE // 4
 def test_tiles_ask_for_each_line_of_the_next_panel(stride: int, stride_k: int, columns: int, tiles: int) -> None:
     ahead, k = Ahead.of(columns, stride, stride_k, tiles, 4), 64
     assert ahead
+    apart, step = (stride, 1) if ahead.along else (stride_k, stride_k)
     asked = {
-        (k_now * ahead.k + min(tile * ahead.tile, ahead.limit) + place) // FLOATS
+        (k_now * step + (min(tile * ahead.rows, ahead.last) + row) * apart + column) // FLOATS
         for tile in range(tiles)
         for k_now in range(0, k, UNROLL)
-        for place in ahead.places
+        for row in range(ahead.rows)
+        for column in ahead.columns
     }
     panel = {(i * stride + j * stride_k) // FLOATS for i in range(columns) for j in range(k)}
     assert asked <= panel
@@ -43,3 +48,14 @@ def test_a_panel_with_gaps_everywhere_is_not_asked_for() -> None:
 def test_products_that_pack_ask(m: int, n: int, k: int, layout: str, asks: bool) -> None:
     functions, _ = emit_product("product", product_of(m, n, k, layout), LEVEL)
     assert ("i32 0, i32 2, i32 1)" in module_text(functions, LEVEL)) == asks
+
+
+def test_the_last_panels_ask_for_the_next_bands_and_later_bands_for_packed_panels() -> None:
+    m, n, k = 384, 1536, 1000
+    product = product_of(m, n, k, "TN")
+    cut = blocking("float", LEVEL, m, n, k, 1, product.a, product.b)
+    assert cut.pack_a
+    assert cut.keeps_panels
+    functions, _ = emit_product("product", product, LEVEL)
+    chosen = re.findall(r"select i1 %\S+, i64 (\d+), i64", module_text(functions, LEVEL))
+    assert {product.a.column, product.b.row, cut.width} <= set(map(int, chosen))
