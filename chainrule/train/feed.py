@@ -57,6 +57,7 @@ class LoaderFeed:
     def __init__(self, loader: Any) -> None:
         self.loader = loader
         self.steps = length_of(loader)
+        self._example: Batch | None = None
         self.rows = None
         if isinstance(loader, DataLoader) and hasattr(loader.dataset, "__len__"):
             self.rows = len(loader.dataset)
@@ -65,12 +66,15 @@ class LoaderFeed:
 
     def example(self) -> Batch:
         """The first row of a first batch; the generators stay as they were."""
+        if self._example is not None:
+            return self._example
         sources = [current(), *self.generators().values()]
         before = [source.get_state() for source in sources]
         batch = next(iter(self.batches()))
         for source, state in zip(sources, before, strict=True):
             source.set_state(state)
-        return tuple([tensor[:1] for tensor in batch])
+        self._example = tuple([tensor[:1] for tensor in batch])
+        return self._example
 
     def batches(self, skipped: int = 0) -> Iterator[Batch]:
         """The batches of a pass over the loader, without those that were skipped."""

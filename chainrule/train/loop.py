@@ -14,6 +14,7 @@ from chainrule.functions.factories import tensor
 from chainrule.functions.generator import current
 from chainrule.ir.errors import ArgumentError, DivergedError, LeakedTensorError, StateDictError, TracedValueError
 from chainrule.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from chainrule.train.diverging import because, located
 from chainrule.train.evaluating import evaluate
 from chainrule.train.events import (
     Diverged,
@@ -39,6 +40,7 @@ from chainrule.train.snapshot import (
 from chainrule.train.step import Recipe, Step, finite
 
 FORMAT = 1  # of `state`
+REPEATED = 256  # steps at most that are repeated to find where a loss became infinite, if epochs are no longer
 TIME_LIMIT = "time limit"
 Row = dict[str, Any]
 
@@ -59,6 +61,16 @@ class Plan:
     time_limit: float | None = None  # seconds
     compiled: bool = True
     settings: tuple[tuple[str, Any], ...] = ()  # for RunBegan
+
+
+@dataclass(frozen=True)
+class Good:
+    """A state in which all was well, before `step` + 1. until: the step in which it was no longer."""
+
+    step: int
+    arrays: Arrays
+    meta: dict[str, Any]
+    until: int = 0
 
 
 class Loop:
@@ -83,8 +95,8 @@ class Loop:
         self.best_weights: Arrays = {}
         self.stopping: str | None = None
         self.torn = False  # an interrupt came in the middle of a step: nothing can go on from here
-        self.order_states = self._generator_states()  # at the beginning of the running epoch
-        self.good: tuple[Arrays, dict[str, Any]] | None = None
+        self.order_states = self.generator_states()  # at the beginning of the running epoch
+        self.good: Good | None = None
         self.begun = time.perf_counter()
 
     # What others ask --------------------------------------------------------------------------------------------------
@@ -152,29 +164,32 @@ class Loop:
         self.model.eval()
 
     def _run_epoch(self) -> None:
-        for batch in self._begin_epoch():
+        for batch in self.begin_epoch():
             self._run_batch(batch)
             if self.stopping and self.position < self.plan.train.steps:
                 if self.stopping == TIME_LIMIT:
                     break  # what was trained is evaluated
                 return
-        self._end_epoch()
+        self.end_epoch()
 
-    def _begin_epoch(self) -> Iterator[Batch]:
+    def begin_epoch(self) -> Iterator[Batch]:
         """The batches that are left of the epoch."""
         if not self.model.training:
             self.model.train()
         if not self.position:
-            self.order_states = self._generator_states()
+            self.order_states = self.generator_states()
+            if self.good is None or self.steps - self.good.step >= REPEATED:
+                self.good = Good(self.steps, *self.state())
             return self.plan.train.batches()
-        now = self._generator_states()
-        self._put_generators(self.order_states)
+        now = self.generator_states()
+        self.put_generators(self.order_states)
         batches = self.plan.train.batches(self.position)
         first = next(batches, None)  # a loader draws its order only now
-        self._put_generators(now)
+        self.put_generators(now)
         return iter([]) if first is None else chained(first, batches)
 
-    def _run_batch(self, batch: Batch) -> None:
+    def one_step(self, batch: Batch) -> Any:
+        """A step, and that of the schedule; its loss. Nobody is told."""
         done, accumulate = self.position + 1, self.plan.recipe.accumulate
         update = accumulate == 1 or done == self.plan.train.steps or done % accumulate == 0
         watch = self.step.watch
@@ -187,10 +202,13 @@ class Loop:
         self.steps += 1
         if update and self.schedule is not None:
             self.schedule.step()
-        if not finite(loss):
-            self._diverged()
-        if norms is not None and watch is not None:
+        if norms is not None and watch is not None and finite(loss):
             self.tell(watch.event(norms, self.steps, self.epoch + 1))
+        return loss
+
+    def _run_batch(self, batch: Batch) -> None:
+        if not finite(self.one_step(batch)):
+            self._diverged()
         for stepped in self.steppers:
             stepped(self)
         if self.plan.time_limit is not None and self.seconds >= self.plan.time_limit:
@@ -219,7 +237,7 @@ class Loop:
         step.was_traced = True
         return result
 
-    def _end_epoch(self) -> None:
+    def end_epoch(self) -> None:
         plan = self.plan
         train = self.step.results()
         validation = self._evaluated()
@@ -290,15 +308,25 @@ class Loop:
                 self.schedule.step()
 
     def _diverged(self) -> None:
-        """The loss of the last step is not finite: the last good weights are put back."""
+        """The loss of the last step is not finite: says where that began, and puts the last good weights back."""
+        step, epoch, best, listeners = self.steps, self.epoch + 1, self.best_weights, self.listeners
+        history, best_row = self.history, self.best
+        began = None
+        if self.good is not None:
+            good = self.good = replace(self.good, until=step)
+            self.listeners = ()
+            try:
+                self.restore(good.arrays, good.meta)
+                began = located(self)
+            finally:
+                self.restore(good.arrays, good.meta)
+                self.listeners, self.best_weights, self.best, self.history = listeners, best, best_row, history
         self.restore_best()
         error = DivergedError(
-            f"the loss is no longer a finite number, at step {self.steps} in epoch {self.epoch + 1}. A lower learning "
-            "rate, clipping (clip=1.0) or scaled inputs may help.",
-            step=self.steps,
-            epoch=self.epoch + 1,
+            because(step, epoch, began), step=step, epoch=epoch, layer=None if began is None else began.layer
         )
-        self.tell(Diverged(step=self.steps, epoch=self.epoch + 1, layer=error.layer, what=error.message))
+        what = "it did not happen again when the step was repeated" if began is None else began.what
+        self.tell(Diverged(step=step, epoch=epoch, layer=error.layer, what=what))
         raise error
 
     # State ------------------------------------------------------------------------------------------------------------
@@ -309,7 +337,7 @@ class Loop:
         arrays = taken(model_cells(self.model), "model/") | taken(self.step.cells(), "step/") | slots
         arrays |= {f"best/{name}": array for name, array in self.best_weights.items()}
         arrays |= {f"order/{name}": array for name, array in self.order_states.items()}
-        arrays |= {f"generator/{name}": array for name, array in self._generator_states().items()}
+        arrays |= {f"generator/{name}": array for name, array in self.generator_states().items()}
         meta = {
             "format": FORMAT,
             "epoch": self.epoch,
@@ -341,7 +369,7 @@ class Loop:
                 listener.load_state_dict(restored(kept[name]))
         self.best_weights = part_of(arrays, "best/")
         self.order_states = part_of(arrays, "order/")
-        self._put_generators(part_of(arrays, "generator/"))
+        self.put_generators(part_of(arrays, "generator/"))
         self.epoch, self.position, self.steps = meta["epoch"], meta["position"], meta["step"]
         self.history, self.best = restored(meta["history"]), restored(meta["best"])
         self.seconds_before, self.begun = meta["seconds"], time.perf_counter()
@@ -359,10 +387,10 @@ class Loop:
     def _generators(self) -> dict[str, Any]:
         return {"main": self.generator} | self.plan.train.generators()
 
-    def _generator_states(self) -> Arrays:
+    def generator_states(self) -> Arrays:
         return {name: generator.state.read_outside().array.copy() for name, generator in self._generators().items()}
 
-    def _put_generators(self, states: Arrays) -> None:
+    def put_generators(self, states: Arrays) -> None:
         for name, generator in self._generators().items():
             generator.set_state(tensor(states[name]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -57,9 +57,11 @@ class Watch:
 
 def squared(tensor: Tensor) -> Tensor:
     """The squared norm, as float64."""
-    return (tensor * tensor).sum().double()
+    found: Tensor = (tensor * tensor).sum().double()
+    return found
 
 
 def zero(tensor: Tensor) -> Tensor:
     """Zero, as a scalar of float64."""
-    return tensor.detach().new_full((), 0.0).double()
+    found: Tensor = tensor.detach().new_full((), 0.0).double()
+    return found
