@@ -48,7 +48,7 @@ _SUBPACKAGES = (
     "accelerator", "autograd", "backends", "cuda", "data", "errors", "linalg", "nn", "optim", "train", "utils",
 )  # loaded at first use  # fmt: skip
 
-_OF_TRAINING = ("fit", "load", "save")  # functions of chainrule.train, loaded at first use
+_OF_TRAINING = ("fit", "load", "lr_find", "save")  # functions of chainrule.train, loaded at first use
 
 
 def __getattr__(name: str) -> Any:
