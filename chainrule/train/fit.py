@@ -11,6 +11,7 @@ from chainrule.functions.generator import Generator
 from chainrule.optim import Optimizer
 from chainrule.optim.lr_scheduler import LRScheduler
 from chainrule.train.assembling import OptimizerLike, assembled, check_settings, generating
+from chainrule.train.display import display_for
 from chainrule.train.events import Event
 from chainrule.train.feed import feed_of
 from chainrule.train.keeper import Keeper
@@ -54,6 +55,7 @@ def fit(
     seed: int | None = None,
     compile: bool = True,
     watch: bool = False,
+    show: bool | None = None,
     checkpoints: str | PathLike[str] | Keeper | None = None,
     resume: bool | State | None = None,
 ) -> Run:
@@ -88,6 +90,8 @@ def fit(
             compiled=compile,
         )
         listeners = list(callbacks)
+        if (display := display_for(show, others=bool(listeners))) is not None:
+            listeners.append(display)
         if patience is not None:
             listeners.append(EarlyStopping(patience, min_delta, monitor, larger))
         if plateau is not None:

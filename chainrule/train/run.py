@@ -13,7 +13,9 @@ from chainrule import nn
 from chainrule.train.evaluating import evaluate
 from chainrule.train.feed import feed_of
 from chainrule.train.loop import Loop, Row
+from chainrule.train.page import page_of
 from chainrule.train.predictor import Predictor
+from chainrule.train.table import duration
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,11 @@ class Run:
     def predict_proba(self, x: Any) -> npt.NDArray[Any]:
         """The probability of each class, (n, classes)."""
         return self.predictor.predict_proba(x)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        best = "" if self.best_epoch is None else f"; the best epoch was {self.best_epoch}"
+        return page_of(self.history, self.loop.plan.epochs, [f"{self.stopped}, {duration(self.seconds)}{best}"])
 
     def evaluate(self, data: Any) -> dict[str, float]:
         """The loss and the metrics on other data, given as `fit` takes validation data."""
