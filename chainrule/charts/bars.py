@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.charts.axes import area, foot, grid
 from chainrule.charts.scales import LARGEST, Scale, scale
-from chainrule.charts.svg import cut, drawing, escape, label, line, place, tag, width_of
+from chainrule.charts.svg import TIP, cut, drawing, escape, label, line, place, tag, width_of
 from chainrule.charts.thin import Floats
 
 NAME = 34  # letters of a bar's name
@@ -40,7 +40,7 @@ def bar_chart(name: str, title: str, description: str, bars: Sequence[Bar], *, w
         if np.isfinite(bar.value):
             box = f"M{place(x(0))} {place(top + 3)}H{place(x(bar.value))}v13H{place(x(0))}Z"
             kind = "cr-bar cr-s0" if bar.value > 0 else "cr-bar cr-quiet"
-            parts.append(tag("path", tag("title", escape(f"{bar.name}: {bar.words}")), d=box, class_=kind))
+            parts.append(tag("path", tag("title", escape(f"{cut(bar.name, TIP)}: {bar.words}")), d=box, class_=kind))
         if bar.spread > 0 and np.isfinite(bar.value + bar.spread):
             parts.append(line(x(bar.value - bar.spread), top + 9.5, x(bar.value + bar.spread), top + 9.5, "whisker"))
     parts.append(line(x(0), 2, x(0), 4 + len(bars) * step, "axis"))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.charts.axes import SMALL
-from chainrule.charts.svg import cut, drawing, escape, label, place, tag, width_of
+from chainrule.charts.svg import TIP, cut, drawing, escape, label, place, tag, width_of
 
 SHADES = 11  # of style.css: h0 .. h10
 BROKEN = -1  # what is not finite
@@ -56,14 +56,14 @@ def heatmap(
     parts = legend_of(left, family, key)
     cells = [
         tag("path", d="".join(boxes(shades == shade, left, top, across, high)), class_=class_of(family, shade))
-        for shade in sorted({int(level) for level in np.unique(shades)} - {NONE})
+        for shade in sorted(set(shades.ravel().tolist()) - {NONE})
     ]
     parts.append(tag("g", *cells, shape_rendering="crispEdges"))  # no seams between neighbours
     for k, (words, tip) in enumerate(zip(names, rows.tips, strict=True)):
         at = top + k * high
         if high >= 8.5:
             parts.append(label(left - 6, at + high / 2 + 4, words, "tick", "end"))
-        whole = tag("title", escape(f"{cut(rows.names[k], 200)}: {tip}"))
+        whole = tag("title", escape(f"{cut(rows.names[k], TIP)}: {cut(tip, TIP)}"))
         parts.append(tag("path", whole, d=f"M0 {place(at)}H{place(width)}v{place(high)}H0Z", class_="cr-hover"))
     parts += column_names(columns, left, across, bottom)
     if x_name:

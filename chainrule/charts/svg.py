@@ -9,6 +9,7 @@ from collections.abc import Iterable
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no text, or no UTF-8
 ELLIPSIS = "…"
+TIP = 200  # letters of what is shown when one points at something
 
 
 def clean(words: str) -> str:
@@ -39,7 +40,7 @@ def place(coordinate: float) -> str:
 
 def label(x: float, y: float, words: str, kind: str = "", anchor: str = "start", whole: str = "") -> str:
     """A line of text. whole: what to show when one points at it, where words are cut."""
-    children = [tag("title", escape(whole))] if whole and whole != words else []
+    children = [tag("title", escape(cut(whole, TIP)))] if whole and whole != words else []
     attributes = {"class_": f"cr-{kind}"} if kind else {}
     if anchor != "start":
         attributes["text_anchor"] = anchor
@@ -54,8 +55,8 @@ def drawing(name: str, width: float, height: float, title: str, description: str
     """The whole picture. name: unique on the page; title and description are what a screen reader says."""
     return tag(
         "svg",
-        tag("title", escape(title), id=f"{name}-title"),
-        tag("desc", escape(description), id=f"{name}-desc"),
+        tag("title", escape(cut(title, TIP)), id=f"{name}-title"),
+        tag("desc", escape(cut(description, 2 * TIP)), id=f"{name}-desc"),
         *parts,
         class_="cr-chart",
         viewBox=f"0 0 {place(width)} {place(height)}",

@@ -33,4 +33,4 @@ def evenly(total: int, most: int) -> npt.NDArray[np.int64]:
     """At most so many of the numbers 0..total-1, evenly from the first to the last."""
     if total <= most:
         return np.arange(total)
-    return np.unique(np.linspace(0, total - 1, most).round().astype(np.int64))
+    return np.linspace(0, total - 1, most).round().astype(np.int64)

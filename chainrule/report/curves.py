@@ -95,7 +95,7 @@ def best(record: Record) -> Mark | None:
 def remarks(record: Record) -> list[str]:
     """Why training ended, and what was noted on the way."""
     found = []
-    reason = record.stopped["reason"].text()
+    reason = record.stopped["reason"].text() or record.run["result"]["stopped"].text()
     if reason:
         found.append(f"Training ended: {cut(reason, 200)}.".replace("..", "."))
     if best(record) and len(record.epochs) > 1:

@@ -11,13 +11,14 @@ from chainrule.report.record import Record
 from chainrule.report.scores import SHARES, SHOWN
 
 MOST = 20
+LARGEST = 1e150  # what is larger is no measurement
 
 
 def importance(record: Record) -> Section:
     found = record.evaluation["importance"].items()
     heading = ("importance", "Importance of columns", "Importance")
     known = [(one["column"].text(), one["drop"].number(), one["spread"].number()) for one in found]
-    known = sorted((one for one in known if math.isfinite(one[1])), key=lambda one: -one[1])
+    known = sorted((one for one in known if abs(one[1]) < LARGEST), key=lambda one: -one[1])
     if not known:
         return Section(*heading, [missing("The importance of columns was not measured.")])
     metric = record.evaluation["metric"].text() or record.run["result"]["metric"].text("score")

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chainrule.charts.svg import cut
 from chainrule.ir.errors import ArgumentError
 from chainrule.report.tree import Tree
+from chainrule.runs.folder import read_run
 
-FORMAT = 1
 MOST_WATCHED = 512  # steps of which layers are kept
 MOST_NOTES = 50
 
@@ -39,13 +38,8 @@ class Record:
 
 def read(folder: Path) -> Record:
     """The record of a run folder. ArgumentError if it is none, or of a format that this version does not know."""
-    run = json_file(folder / "run.json")
-    if run is None:
-        raise ArgumentError(f"{folder} is no run folder: it has no run.json. `chainrule train` makes run folders.")
-    if run["format"].value != FORMAT:
-        given = f"{folder / 'run.json'} is of format {cut(run['format'].text('?'), 40)}"
-        raise ArgumentError(f"{given}; this version of chainrule reads format {FORMAT}.")
-    record = Record(folder.resolve().name, run, json_file(folder / "evaluation.json") or Tree())
+    run = Tree(read_run(folder))
+    record = Record(folder.resolve().name, run, json_file(folder / "evaluation.json"))
     every, seen = 1, 0
     for event in events(folder / "records.jsonl", record):
         kind = event["event"].text().replace("_", "").replace("-", "").lower()
@@ -69,16 +63,15 @@ def read(folder: Path) -> Record:
     return record
 
 
-def json_file(path: Path) -> Tree | None:
-    """The object in a file; None where there is no file. ArgumentError if the file holds something else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf8", errors="replace"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"{path} is damaged: {str(error)[:200]}.") from None
-    if not isinstance(value, dict):
-        raise ArgumentError(f"{path} is damaged: it holds no JSON object.")
+def json_file(path: Path) -> Tree:
+    """The object in a file, empty if there is no file. ArgumentError if the file holds something else."""
+    if not path.is_file():
+        return Tree()
+    value = object_in(path.read_text(encoding="utf8", errors="replace"))
+    if value is None:
+        raise ArgumentError(
+            f"{path} is damaged: it holds no JSON object. Without the file, the report goes without it."
+        )
     return Tree(value)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from chainrule.report.answers import answers, calibration, worst
 from chainrule.report.curves import curves
 from chainrule.report.importance import importance
 from chainrule.report.layers import layers
+from chainrule.report.markup import row, sentence
 from chainrule.report.page import Page
 from chainrule.report.record import Record, read
 from chainrule.report.scores import scores_of
 from chainrule.report.settings import configuration, data, figures, repeat
 from chainrule.report.verdict import head, title
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 HERE = Path(__file__).parent
 CHARTS = HERE.parent / "charts" / "charts.css"
@@ -56,11 +61,21 @@ def page(record: Record) -> Page:
 
 
 def html(page: Page) -> str:
-    """The page as HTML; Jinja escapes every word that is not a chart or a style of ours."""
+    """The page as HTML; Jinja escapes what `markup.py` and the charts have not."""
+    return str(template().render(page=page))
+
+
+@functools.cache
+def template() -> Template:
+    """page.html, ready to be filled."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template: Any = environment.from_string((HERE / "page.html").read_text(encoding="utf8"))
-    style = Markup((HERE / "page.css").read_text(encoding="utf8") + CHARTS.read_text(encoding="utf8"))
-    return str(template.render(page=page, style=style, svg=Markup))
+    environment.filters |= {
+        "words": lambda parts: Markup(sentence(parts)),
+        "cells": lambda cells: Markup(row(cells)),
+        "drawn": Markup,
+    }
+    environment.globals["style"] = Markup((HERE / "page.css").read_text("utf8") + CHARTS.read_text("utf8"))
+    return environment.from_string((HERE / "page.html").read_text("utf8"))

@@ -71,6 +71,7 @@ class Scores:
     baselines: tuple[Score, ...]
     rows: float
     right: float
+    part: str = "test"  # which rows: "validation" where there are no others
 
     def lead(self, other: Score) -> float:
         """How far the network is ahead: below 0 where the other is better."""
@@ -108,7 +109,8 @@ def scores_of(record: Record) -> Scores | None:
     """The scores of a run; None where it has no result on test rows."""
     result = record.run["result"]
     key = result["metric"].text() or record.evaluation["metric"].text()
-    test = result["test"] or record.evaluation["measures"]
+    part = result["part"].text() or record.evaluation["part"].text("test")
+    test = result[part] or record.evaluation["measures"]
     value = test[key].number()
     if not key or math.isnan(value):
         return None
@@ -123,11 +125,13 @@ def scores_of(record: Record) -> Scores | None:
     )
     rows = test["rows"].number()
     if math.isnan(rows):
-        rows = record.run["data"]["rows"]["test"].number()
+        rows = record.run["data"]["rows"][part].number()
     right = test["right"].number()
     if math.isnan(right) and key == "accuracy" and math.isfinite(rows):
         right = round(value * rows)
-    return Scores(Metric(key), Score("network", value), baselines, rows, right)
+    return Scores(
+        Metric(key), Score("network", value), baselines, rows, right, "validation" if part.startswith("valid") else part
+    )
 
 
 def right_of(scores: Scores) -> str:

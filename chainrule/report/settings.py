@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 
 from chainrule.charts.numbers import MISSING, count, percent
@@ -28,8 +29,10 @@ from chainrule.report.tree import Tree
 
 MOST_COLUMNS = 100
 MOST_OPTIONS = 100
+MOST_NOTES = 20
+MOST_FILES = 10
 MOST_MODEL = 6_000  # letters
-MOST_COMMAND = 40_000
+MOST_COMMAND = 100_000
 PARTS = (("test", "test"), ("validation", "validation"), ("train", "train"))
 COUNTS = {"rows", "right"}  # not figures of merit
 
@@ -87,6 +90,7 @@ def data(record: Record) -> Section:
     reason = task["reason"].text()
     if reason:
         blocks.append(Prose((strong(f"{cut(task['kind'].text('task'), 40).capitalize()}: "), user(reason, 300), ".")))
+    blocks += [Prose((user(note.text(), 400),)) for note in given["notes"].items()[:MOST_NOTES]]
     if given["split"]:
         blocks.append(Prose((strong("Split: "), user(given["split"].text(), 300))))
     if not columns:
@@ -138,7 +142,8 @@ def column_row(one: Tree, total: float) -> tuple[Cell, ...]:
 def repeat(record: Record) -> Section:
     """The command, and what must be the same for the same bits."""
     run = record.run
-    command = clean(run["command"].text())
+    words = [clean(word.text()) for word in run["command"].items()]
+    command = shlex.join(words) if words else clean(run["command"].text())
     blocks: list[Block] = []
     if not command:
         blocks.append(missing("run.json holds no command."))
@@ -153,6 +158,8 @@ def repeat(record: Record) -> Section:
             "The same seed gives the same bits where executor and CPU level are the same, with any number of threads."
         )
         blocks.append(Prose((f"It ran with {told}. {same}",)))
+    for name, fingerprint in list(run["data"]["files"].entries())[:MOST_FILES]:
+        blocks.append(Prose(("It read ", user(name, 80), ", fingerprint ", user(fingerprint.text(), 80), ".")))
     return Section("repeat", "Repeat it", "Repeat", blocks)
 
 

@@ -21,7 +21,7 @@ def head(record: Record, scores: Scores | None) -> Head:
         status=status,
         verdict=verdict(record, scores, status),
         advice=advice(scores) if scores else (),
-        figure_name=f"test {scores.metric.name}" if scores else "",
+        figure_name=f"{scores.part} {scores.metric.name}" if scores else "",
         figure=scores.metric.shown(scores.own.value) if scores else "",
         figure_notes=notes,
         scores=score_table(scores) if scores else None,
@@ -39,7 +39,7 @@ def verdict(record: Record, scores: Scores | None, status: str) -> Sentence:
         return unfinished(record, status, source)
     rows = record.run["data"]["rows"]["train"].number()
     trained = f"Trained on {count(rows)} rows of " if math.isfinite(rows) else "Trained on "
-    target = user(record.option("target").text("the target"), 40)
+    target = user(target_of(record), 40)
     shown = scores.metric.shown(scores.own.value)
     seen = f" on {count(scores.rows)} unseen rows" if math.isfinite(scores.rows) else " on unseen rows"
     compared = comparison(scores)
@@ -55,6 +55,10 @@ def verdict(record: Record, scores: Scores | None, status: str) -> Sentence:
     else:
         told = (f" with {name} ", strong(shown), seen)
     return (trained, source, ", the network predicts ", target, *told, *compared)
+
+
+def target_of(record: Record) -> str:
+    return record.run["target"].text() or record.option("target").text("the target")
 
 
 def short_source(record: Record) -> str:
@@ -106,7 +110,7 @@ def verb(score: Score, words: str) -> str:
 
 
 def rows_of(scores: Scores) -> str:
-    return f"{count(scores.rows)} test rows" if math.isfinite(scores.rows) else "so few test rows"
+    return f"{count(scores.rows)} {scores.part} rows" if math.isfinite(scores.rows) else f"so few {scores.part} rows"
 
 
 def capital(words: str) -> str:
@@ -140,7 +144,9 @@ def figure_notes(record: Record, scores: Scores) -> tuple[str, ...]:
     if not scores.metric.higher_is_better:
         notes.append("lower is better")
     result = record.run["result"]
-    parts = [(part, result[part][scores.metric.key].number()) for part in ("validation", "train")]
+    parts = [
+        (part, result[part][scores.metric.key].number()) for part in ("validation", "train") if part != scores.part
+    ]
     told = [f"{part} {scores.metric.shown(value)}" for part, value in parts if math.isfinite(value)]
     if told:
         notes.append(" · ".join(told))
@@ -160,7 +166,9 @@ def score_table(scores: Scores) -> Table:
         bar = Cell(Words(""), "", share, "bar-self" if own else "bar")
         rows.append((Cell(name), bar, number(scores.metric.shown(one.value))))
     heads = (Words("model"), Words(""), Words(scores.metric.name))
-    return Table("On the same test rows", heads, rows, ("", "bar", "number"), marked=everyone.index(scores.own))
+    return Table(
+        f"On the same {scores.part} rows", heads, rows, ("", "bar", "number"), marked=everyone.index(scores.own)
+    )
 
 
 RATIO_TO_ONE = {"accuracy", "balanced_accuracy", "f1", "auc"}
@@ -169,11 +177,9 @@ RATIO_TO_ONE = {"accuracy", "balanced_accuracy", "f1", "auc"}
 def not_compared(scores: Scores) -> str:
     """Why there are no trees beside it, where there are none."""
     for one in scores.baselines:
-        if not one.installed:
-            why = 'scikit-learn is not installed (pip install "chainrule[sklearn]")'
-            return f"{capital(cut(one.name, 60))} were not compared: {why}."
-        if not math.isfinite(one.value) and one.note:
-            return f"{capital(cut(one.name, 60))}: {cut(one.note, 160)}"
+        if not math.isfinite(one.value):
+            why = one.note or ("they are not installed" if not one.installed else "they gave no figure")
+            return f"{capital(cut(one.name, 60))} were not compared: {cut(why, 160)}."
     if TREES not in {one.key for one in scores.baselines} and scores.baselines:
         return "Gradient-boosted trees were not compared in this run."
     return ""
@@ -205,4 +211,4 @@ def facts(record: Record) -> list[tuple[str, str]]:
 
 def title(record: Record, scores: Scores | None) -> str:
     name = cut(record.name, 60)
-    return f"{name}: test {scores.metric.name} {scores.metric.shown(scores.own.value)}" if scores else name
+    return f"{name}: {scores.part} {scores.metric.name} {scores.metric.shown(scores.own.value)}" if scores else name

@@ -50,9 +50,9 @@ def run_json(**changes: Any) -> Json:
         "chainrule": "0.4.0",
         "status": "finished",
         "source": "penguins",
-        "command": "chainrule train penguins --target species --seed 0",
+        "command": ["chainrule", "train", "penguins", "--seed", "0"],
+        "target": "species",
         "config": {
-            "target": {"value": "species", "why": "given"},
             "hidden": {"value": [128, 64], "why": "default for 241 rows"},
             "epochs": {"value": 60, "why": "default; stops when validation gets no better for 20"},
             "lr": {"value": 0.003, "why": "default"},
@@ -64,6 +64,8 @@ def run_json(**changes: Any) -> Json:
             "rows": {"train": 241, "valid": 34, "test": 69},
             "columns": columns,
             "split": "stratified by species, seed 0",
+            "notes": ["2 rows without species were left out"],
+            "files": {"penguins.csv": "sha256:0123456789abcdef"},
         },
         "executor": "native",
         "cpu_level": "x86-64-v3",
@@ -75,6 +77,7 @@ def run_json(**changes: Any) -> Json:
         },
         "result": {
             "metric": "accuracy",
+            "part": "test",
             "test": {"accuracy": 68 / 69, "right": 68, "rows": 69, "log_loss": 0.0412, "f1": 0.9832},
             "validation": {"accuracy": 1.0, "right": 34, "rows": 34, "log_loss": 0.0123, "f1": 1.0},
             "train": {"accuracy": 0.9959, "right": 240, "rows": 241, "log_loss": 0.0203, "f1": 0.9951},
@@ -209,8 +212,10 @@ def estimated(rows: int = 200, *, seed: int = 0) -> Json:
 
 def regression_json() -> Json:
     """run.json of a regression on diabetes, where ridge is as good."""
-    run = run_json(source="diabetes.csv", command="chainrule train diabetes.csv --target progression")
-    run["config"]["target"] = {"value": "progression", "why": "given"}
+    run = run_json(
+        source="diabetes.csv", command=["chainrule", "train", "my data/diabetes.csv", "--target", "progression"]
+    )
+    run["target"] = "progression"
     run["task"] = {
         "kind": "regression",
         "reason": "progression holds 214 different numbers",
@@ -224,7 +229,12 @@ def regression_json() -> Json:
         "baselines": [
             {"name": "mean", "value": 75.3, "installed": True},
             {"name": "ridge", "value": 53.6, "installed": True},
-            {"name": "trees", "value": None, "installed": False},
+            {
+                "name": "trees",
+                "value": None,
+                "installed": False,
+                "note": "needs scikit-learn: pip install scikit-learn",
+            },
         ],
     }
     return run
