@@ -19,6 +19,7 @@ Features = npt.NDArray[np.float32]  # (n, width)
 Truth = npt.NDArray[Any]  # (n,): class numbers, or floats
 Predict = Callable[[Features], npt.NDArray[Any]]
 
+INSTALL = 'pip install "chainrule[sklearn]"'
 MOST_ROWS = 20_000  # a linear model gains little from more rows, and the run waits for it
 MOST_NUMBERS = 20_000_000  # of the features that it sees
 MOST_COLUMNS = 2_000  # ridge factorises a matrix of this size at most, or of as many rows

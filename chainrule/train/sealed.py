@@ -126,7 +126,7 @@ def _read_header(path: Path, handle: int, size: int) -> bytearray:
     start = bytearray(min(size, 8))
     _fill(handle, memoryview(start))
     for mark, kind in _FOREIGN.items():
-        if start.startswith(mark):
+        if start.startswith(mark) and int.from_bytes(start, "little") > size:  # else it may be a length
             raise FileError(f"{path} {kind}; a safetensors file written by chainrule is needed.")
     if size < 8:
         raise FileError(f"{path} is {f'cut off: it has {size} bytes' if size else 'empty'}.")

@@ -1,127 +1,253 @@
-"""`chainrule train`: what it prints, what it saves, and what bad input gets."""
+"""`chainrule train`, `predict` and `resume`: what they print where, what they write, and what they leave."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import re
-from collections.abc import Callable
+import os
+import shlex
+import signal
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule.cli.main import main
-from chainrule.data.shipped import load_digits
-from chainrule.errors import ArgumentError
+import chainrule as cr
 from chainrule.ir import state
-from chainrule.train import load_model
-from chainrule.train.classifier import accuracy
+from chainrule.runs.measures import measures
+from chainrule.train.events import EpochEnded, Event
+from tests.cli.conftest import Outcome, Run
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs the command line in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["chainrule", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as exit:
-            code = exit.code if isinstance(exit.code, int) else 1
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+SHORT = ("--epochs", "2", "--hidden", "8")
 
 
-def test_training_prints_a_row_per_epoch_and_the_test_accuracy(run: Run, tmp_path: Path) -> None:
-    code, out, err = run("train", "digits", "--epochs", "3", "--hidden", "32")
-    assert code == 0
-    assert err == ""
-    assert len(re.findall(r"^ +\d+ +\d\.\d{4}", out, re.MULTILINE)) == 3
-    found = re.search(r"test accuracy (0\.\d+) \((\d+) of 359\)", out)
-    assert found is not None
-    assert float(found[1]) == round(int(found[2]) / 359, 4) > 0.85
-    assert (tmp_path / "runs" / "digits-1" / "model.safetensors").exists()
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_the_saved_model_predicts_what_was_printed(run: Run, tmp_path: Path) -> None:
-    _, out, _ = run("train", "digits", "--epochs", "2", "--hidden", "16", "--out", "run")
-    model, description = load_model(tmp_path / "run")
-    digits = load_digits()
-    x = digits.x_test.astype(np.float32) * np.float32(description["input_scale"])
-    right, rows = accuracy(model, (x, digits.y_test))
-    assert f"({right} of {rows})" in out
-    assert description["test"]["accuracy"] == right / rows
+def record(folder: str | Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path(folder) / "run.json").read_text(encoding="utf8"))
+    return found
+
+
+def test_results_go_to_stdout_and_progress_to_stderr(run: Run) -> None:
+    outcome = run("train", "penguins", *SHORT)
+    assert outcome.code == 0
+    first, folder, following, *commands = outcome.out.splitlines()
+    assert first.startswith("test accuracy 0.")
+    assert " of 69; majority 0.43; logistic 0.9" in first
+    assert folder == "saved in runs/penguins-1"
+    assert following == "next:"
+    assert len(commands) == 2
+    assert "species: 3 classes (Adelie, Chinstrap, Gentoo)" in outcome.err
+    assert "241 rows train, 34 validate, 69 test" in outcome.err
+
+
+def test_the_next_commands_work_as_they_stand(run: Run) -> None:
+    outcome = run("train", "penguins", *SHORT)
+    for line in outcome.out.splitlines()[3:]:
+        program, *words = shlex.split(line)
+        assert program == "chainrule"
+        assert run(*words).code == 0
+
+
+def test_every_setting_is_printed_with_its_reason_and_stored(run: Run) -> None:
+    outcome = run("train", "penguins", *SHORT, "--lr", "0.02")
+    stored = record("runs/penguins-1")["config"]
+    assert stored["lr"] == {"value": 0.02, "why": "asked for"}
+    assert stored["hidden"] == {"value": [8], "why": "asked for"}
+    assert stored["batch_size"]["why"] not in ("", "asked for")
+    lines = [line.split() for line in outcome.err.splitlines()]
+    assert ["--lr", "0.02", "asked", "for"] in lines
+    assert all(setting["why"] for setting in stored.values())
+
+
+def test_the_test_figure_is_that_of_the_saved_model(run: Run) -> None:
+    run("train", "penguins", *SHORT)
+    kept = table((Path("runs/penguins-1") / "test_predictions.csv").read_text())
+    right = sum(row["species"] == row["prediction"] for row in kept)
+    result = record("runs/penguins-1")["result"]
+    assert result["test"]["right"] == right
+    assert len(kept) == result["test"]["rows"] == 69
+    model = cr.load("runs/penguins-1")
+    everything = cr.data.read_table(cr.data.shipped_path("penguins"))
+    part = everything.take([int(row["row"]) for row in kept])
+    assert model.predict(part).tolist() == [row["prediction"] for row in kept]
+    assert [str(p) for p in model.predict_proba(part)[:, 0]] == [row["probability_Adelie"] for row in kept]
+
+
+def test_numbers_are_judged_by_their_error(run: Run) -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    lines = [f"{a:.4f},{b:.4f},{100 + 7 * a - 3 * b:.4f}" for a, b in x.tolist()]
+    Path("line.csv").write_text("a,b,y\n" + "\n".join(lines) + "\n")
+    outcome = run("train", "line.csv", "--target", "y", "--epochs", "20")
+    assert outcome.out.startswith("test RMSE ")
+    assert "; mean " in outcome.out
+    assert "; ridge " in outcome.out
+    result = record("runs/line-1")["result"]
+    kept = table(Path("runs/line-1/test_predictions.csv").read_text())
+    truth, predicted = (np.array([float(row[name]) for row in kept]) for name in ("y", "prediction"))
+    assert measures("regression", truth, predicted)["rmse"] == pytest.approx(result["test"]["rmse"])
+    assert result["test"]["r2"] > 0.5
+
+
+def test_json_lines_tell_the_run_and_nothing_else(run: Run) -> None:
+    outcome = run("train", "penguins", *SHORT, "--json")
+    events = [json.loads(line) for line in outcome.out.splitlines()]
+    names = [event["event"] for event in events]
+    assert names[0] == "run_planned"
+    assert names.count("epoch_ended") == 2
+    assert names[-2:] == ["run_finished", "report"]
+    assert {event["version"] for event in events} == {1}
+    assert events[-2]["result"]["test"]["rows"] == 69
+    assert outcome.err == ""
+
+
+def test_json_tells_of_an_error_too(run: Run) -> None:
+    outcome = run("train", "nowhere.csv", "--json")
+    error = json.loads(outcome.out)
+    assert (error["event"], error["exit_code"]) == ("error", 2)
+    assert f"chainrule: {error['message']}" in outcome.err
 
 
 @pytest.mark.parametrize("executor", ["native", "reference"])
-def test_the_same_seed_gives_the_same_bits(run: Run, tmp_path: Path, executor: str) -> None:
+def test_the_same_seed_gives_the_same_bits(run: Run, executor: str) -> None:
+    extras: dict[str, tuple[str, ...]] = {"a": (), "b": (), "c": ("--no-compile",), "d": ("--seed", "1")}
     with state.using(state.executor, executor):
-        weights = weights_of_runs(run, tmp_path)
+        for name, extra in extras.items():
+            assert run("train", "penguins", "--epochs", "1", "--hidden", "4", "--out", name, *extra).code == 0
+    weights = [Path(name, "model.safetensors").read_bytes() for name in extras]
     assert weights[0] == weights[1] != weights[3]
-    assert executor == "native" or weights[0] == weights[2]  # the reference executor has the bits of eager code
+    # The reference executor has the bits of eager code.
+    assert executor == "native" or weights[0] == weights[2]
 
 
-def weights_of_runs(run: Run, tmp_path: Path) -> list[bytes]:
-    for name, extra in (("a", ()), ("b", ()), ("c", ("--no-compile",)), ("d", ("--seed", "1"))):
-        assert run("train", "digits", "--epochs", "1", "--hidden", "16", "--out", name, *extra)[0] == 0
-    return [(tmp_path / name / "model.safetensors").read_bytes() for name in "abcd"]
+def test_a_model_of_the_users_own_is_trained_and_predicts_without_its_file(run: Run) -> None:
+    Path("net.py").write_text(
+        "from chainrule import nn\n\nclass Net(nn.Module):\n    def __init__(self, inputs, outputs):\n"
+        "        super().__init__()\n        self.layer = nn.Linear(inputs, outputs)\n\n"
+        "    def forward(self, x):\n        return self.layer(x).tanh() * 3\n"
+    )
+    assert run("train", "penguins", "--model", "net.py:Net", "--epochs", "2").code == 0
+    before = run("predict", "runs/penguins-1", "penguins")
+    Path("net.py").unlink()
+    assert run("predict", "runs/penguins-1", "penguins") == before
+    assert before.code == 0
 
 
-def test_runs_are_numbered_and_never_overwritten(run: Run, tmp_path: Path) -> None:
+def test_predictions_stand_in_the_order_of_the_rows_with_the_columns_that_are_kept(run: Run) -> None:
+    run("train", "penguins", *SHORT)
+    run("data", "penguins", "--out", "p.csv")
+    source = table(Path("p.csv").read_text())
+    outcome = run("predict", "p.csv", "--keep", "island,bill_length_mm", "--keep", "year")
+    rows = table(outcome.out)
+    assert list(rows[0])[:4] == ["island", "bill_length_mm", "year", "prediction"]
+    assert list(rows[0])[4:] == ["probability_Adelie", "probability_Chinstrap", "probability_Gentoo"]
+    assert [row["island"] for row in rows] == [row["island"] for row in source]
+    assert [row["year"] for row in rows] == [row["year"] for row in source]
+    assert outcome.err.startswith("accuracy ")
+    assert run("predict", "-", stdin=Path("p.csv").read_bytes()).out.splitlines()[1] in outcome.out
+    assert run("predict", "p.csv", "--out", "answers.csv").out == ""
+    assert len(table(Path("answers.csv").read_text())) == len(source)
+    assert run("predict", "p.csv", "--out", "answers.csv").code == 2
+
+
+def test_labels_come_back_in_their_own_type(run: Run) -> None:
+    lines = [f"{k % 5},{'true' if k % 5 > 2 else 'false'},{(k % 5) * 10}" for k in range(100)]
+    Path("t.csv").write_text("x,flag,number\n" + "\n".join(lines) + "\n")
+    for target, labels in (("flag", {"True", "False"}), ("number", {"0", "10", "20", "30", "40"})):
+        assert run("train", "t.csv", "--target", target, "--epochs", "1").code == 0
+        assert {row["prediction"] for row in table(run("predict", "t.csv").out)} <= labels
+
+
+class Interrupts:
+    """A listener that sends a signal to this process after some epochs."""
+
+    def __init__(self, after: int, number: int) -> None:
+        self.after, self.number = after, number
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.epoch == self.after:
+            assert threading.current_thread() is threading.main_thread()
+            os.kill(os.getpid(), self.number)
+
+
+def stopped(run: Run, monkeypatch: pytest.MonkeyPatch, number: int, *words: str) -> Outcome:
+    with monkeypatch.context() as patch:
+        listeners = [Interrupts(2, number)]
+        patch.setattr("chainrule.cli.train.listener", lambda as_json: listeners[0])
+        return run("train", "penguins", "--epochs", "4", "--hidden", "8", *words)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are others there")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_goes_on_with_the_same_bits(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    assert stopped(run, monkeypatch, number, "--out", "cut").code == code
+    assert record("cut")["status"] == "interrupted"
+    assert Path("cut/model.safetensors").exists()  # what was learnt so far predicts
+    assert run("predict", "cut", "penguins").code == 0
+    resumed = run("resume", "cut")
+    whole = run("train", "penguins", "--epochs", "4", "--hidden", "8", "--out", "whole")
+    assert (resumed.code, whole.code) == (0, 0)
+    assert resumed.out.splitlines()[0] == whole.out.splitlines()[0]
+    for name in ("model.safetensors", "evaluation.json", "test_predictions.csv"):
+        assert Path("cut", name).read_bytes() == Path("whole", name).read_bytes()
+    epochs = [[line["epoch"], line["train"]] for line in lines_of("cut") if line["event"] == "epoch_ended"]
+    assert epochs == [[line["epoch"], line["train"]] for line in lines_of("whole") if line["event"] == "epoch_ended"]
+    assert run("resume", "cut").code == 2  # it has finished
+
+
+def lines_of(folder: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(folder, "records.jsonl").read_text(encoding="utf8").splitlines()]
+
+
+def test_a_run_does_not_go_on_with_other_rows(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("data", "penguins", "--out", "p.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr("chainrule.cli.train.listener", lambda as_json: Interrupts(1, signal.SIGINT))
+        assert run("train", "p.csv", "--target", "species", *SHORT, "--out", "cut").code == 130
+    Path("p.csv").write_text(Path("p.csv").read_text().replace("39.1", "39.2"))
+    outcome = run("resume", "cut")
+    assert outcome.code == 2
+    assert "p.csv has changed since the run began" in outcome.err
+
+
+def test_a_run_in_use_is_left_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Outcome] = []
+
+    def listener(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            seen.append(run("resume", "busy"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chainrule.cli.train.listener", lambda as_json: listener)
+        assert run("train", "penguins", "--epochs", "1", "--hidden", "4", "--out", "busy").code == 0
+    assert seen[0].code == 2
+    assert "busy is in use" in seen[0].err
+
+
+def test_divergence_is_said_and_the_last_good_weights_are_kept(run: Run) -> None:
+    outcome = run("train", "penguins", "--epochs", "3", "--lr", "1e30", "--schedule", "constant", "--out", "run")
+    assert outcome.code == 3
+    assert "finite number, at step" in outcome.err
+    assert record("run")["status"] == "diverged"
+    assert run("predict", "run", "penguins").code == 0
+    assert run("resume", "run").code == 2
+
+
+def test_runs_are_numbered_and_never_overwritten(run: Run) -> None:
     for _ in range(2):
-        run("train", "digits", "--epochs", "1", "--hidden", "8")
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits-1", "digits-2"]
+        run("train", "penguins", "--epochs", "1", "--hidden", "4")
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["penguins-1", "penguins-2"]
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["train", "penguins"], "unknown source 'penguins'"),
-        (["train", "digits", "--epochs", "0"], "epochs must be at least 1, not 0"),
-        (["train", "digits", "--hidden", "8,x"], "'8,x' is no list of widths"),
-        (["train", "digits", "--hidden", "0"], "hidden must be"),
-        (["train", "digits", "--dropout", "1.5"], "dropout must be"),
-        (["train", "digits", "--lr", "nan"], "lr must be"),
-        (["train", "digits", "--batch-size", "5000"], "larger than the 1258 training rows"),
-        (["train", "digits", "--out", "taken"], "not an empty folder"),
-        (["train"], "Missing argument"),
-        (["fly"], "No such command"),
-    ],
-)
-def test_bad_input_gets_one_line_and_exit_code_2(run: Run, tmp_path: Path, words: list[str], message: str) -> None:
-    (tmp_path / "taken").write_text("something")
-    code, _, err = run(*words)
-    assert code == 2
-    assert message in err
-    assert "Traceback" not in err
-    assert not (tmp_path / "runs").exists()
-
-
-def test_divergence_is_said_and_nothing_is_saved(run: Run, tmp_path: Path) -> None:
-    code, _, err = run("train", "digits", "--epochs", "3", "--lr", "1e30", "--hidden", "8", "--out", "run")
-    assert code == 3
-    assert "diverged in epoch" in err
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("model.json", '{"format": 2}', "has format 2; this version reads 1"),
-        ("model.json", "{", "is damaged"),
-        ("model.json", "[]", "has format"),
-        ("model.safetensors", "no tensors here", "is damaged"),
-        ("model.json", json.dumps({"format": 1}), "lacks or misstates 'settings'"),
-    ],
-)
-def test_a_damaged_model_is_refused(run: Run, tmp_path: Path, name: str, content: str, message: str) -> None:
-    run("train", "digits", "--epochs", "1", "--hidden", "8", "--out", "run")
-    (tmp_path / "run" / name).write_text(content)
-    with pytest.raises(ArgumentError, match=message):
-        load_model(tmp_path / "run")
+def test_a_time_limit_ends_a_run_that_still_has_a_result(run: Run) -> None:
+    outcome = run("train", "penguins", "--epochs", "100000", "--patience", "0", "--time-limit", "0.5s")
+    assert outcome.code == 0
+    assert outcome.out.startswith("test accuracy")
+    assert record("runs/penguins-1")["result"]["stopped"] == "time limit"

@@ -1,0 +1,111 @@
+"""How good a trained model is, beside its baselines: what run.json and evaluation.json say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.runs.baselines import INSTALL, Baseline, baselines, trees, trees_installed
+from chainrule.runs.evaluation import evaluation, importance_of_columns
+from chainrule.runs.measures import METRIC, measures
+from chainrule.runs.prepare import Features, Part, Prepared
+
+MOST_CELLS = 40  # columns of a worst example that are kept
+Outputs = Callable[[Features], npt.NDArray[Any]]  # (n, width) to what the network gives, (n, k)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Figures of the parts, the baselines', and the content of evaluation.json."""
+
+    figures: dict[str, dict[str, float]]  # by part
+    rivals: list[dict[str, Any]]
+    evaluation: dict[str, Any]
+    part: str  # that was judged: "test", or "valid" where there is no test part
+    predicted: npt.NDArray[Any]  # of that part
+
+
+class Judge:
+    """Judges outputs of a prepared run's model."""
+
+    def __init__(self, prepared: Prepared, outputs: Outputs) -> None:
+        self.prepared = prepared
+        self.outputs = outputs
+        self.kind = prepared.task.kind
+        parts = {"test": prepared.test, "valid": prepared.valid, "train": prepared.train}
+        self.parts = {name: part for name, part in parts.items() if len(part)}
+        self.judged = next(iter(self.parts))
+
+    def predict(self, x: Features) -> npt.NDArray[Any]:
+        """Probabilities (n, k), or numbers in the target's own units (n,)."""
+        found = self.outputs(x)
+        labels = self.prepared.labels
+        return labels.probabilities(found) if labels.classes is not None else labels.decode(found)
+
+    def truth(self, part: Part) -> npt.NDArray[Any]:
+        """Class numbers, or the target's numbers as they stand in the file."""
+        if self.prepared.classes is not None:
+            return part.y
+        return self.prepared.table[self.prepared.target].data[part.rows]
+
+    def judge(self, with_trees: bool, seed: int) -> Judged:
+        """All of it. With trees, scikit-learn's are fitted too where they are installed."""
+        predicted = {name: self.predict(part.x) for name, part in self.parts.items()}
+        figures = {name: measures(self.kind, self.truth(part), predicted[name]) for name, part in self.parts.items()}
+        part, truth = self.parts[self.judged], self.truth(self.parts[self.judged])
+        table = self.prepared.table
+        content = evaluation(
+            self.kind,
+            truth,
+            predicted[self.judged],
+            classes=self.prepared.classes,
+            rows=part.rows,
+            cells=lambda places: cells(self.prepared, part.rows[places]),
+            importance=importance_of_columns(self.kind, part.x, truth, self.columns(), self.predict, seed),
+            part=self.judged,
+        )
+        assert table.rows
+        return Judged(figures, self.rivals(with_trees, seed), content, self.judged, predicted[self.judged])
+
+    def columns(self) -> dict[str, list[int]]:
+        """The features of each column of the source."""
+        found: dict[str, list[int]] = {}
+        for place, name in enumerate(self.prepared.encoding.names):
+            found.setdefault(self.prepared.encoding.column_of[name], []).append(place)
+        return found
+
+    def rivals(self, with_trees: bool, seed: int) -> list[dict[str, Any]]:
+        """Each baseline and its figure on the part that is judged."""
+        parts = [part for name, part in self.parts.items() if name != self.judged] or [self.prepared.train]
+        x = np.concatenate([part.x for part in parts])
+        y = np.concatenate([self.truth(part) for part in parts])
+        found = list(baselines(self.kind, x, y, self.prepared.labels.width, seed))
+        installed = trees_installed()
+        if with_trees and installed:
+            found.append(trees(self.kind, x, y, seed))
+        entries = [self.entry(baseline) for baseline in found]
+        if not (with_trees and installed):
+            note = "not asked for (--trees)" if installed else f"needs scikit-learn: {INSTALL}"
+            entries.append({"name": "trees", "value": None, "installed": installed, "note": note})
+        return entries
+
+    def entry(self, baseline: Baseline) -> dict[str, Any]:
+        """A baseline for run.json."""
+        part = self.parts[self.judged]
+        predicted = baseline.predict(part.x)
+        if self.prepared.classes is not None:
+            predicted = np.eye(len(self.prepared.classes))[predicted.astype(np.int64)]
+        value = measures(self.kind, self.truth(part), predicted)[METRIC[self.kind]]
+        return {"name": baseline.name, "value": value, "installed": True, "note": baseline.note}
+
+
+def cells(prepared: Prepared, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+    """What stands in some rows, in the columns that are used."""
+    used = [one.name for one in prepared.profiles if one.used][:MOST_CELLS]
+    part = prepared.table.select(used).take(rows)
+    columns = {column.name: column.native() for column in part}
+    return [{name: values[place] for name, values in columns.items()} for place in range(len(rows))]
