@@ -1,0 +1,196 @@
+"""What the two estimators share: fit, partial_fit, and what they keep."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from chainrule import nn
+from chainrule.ir.errors import ArgumentError
+from chainrule.sklearn.continuing import Continuing
+from chainrule.sklearn.models import OF_PRESETS, check_outputs, is_own, made_module
+from chainrule.sklearn.network import Network
+from chainrule.sklearn.rows import Floats, Rows, checked_weights, gathered, held_out
+from chainrule.sklearn.scaling import Scaling
+from chainrule.sklearn.settings import check_parameters, settled
+from chainrule.sklearn.threads import limited_threads
+from chainrule.sklearn.training import Job, seed_from, seeded, trained
+from chainrule.train.run import Run
+
+FEWEST_HELD_OUT = 8  # fewer rows say nothing about when to stop
+Array = npt.NDArray[Any]
+
+
+class Net(BaseEstimator):  # type: ignore[misc]
+    """Base of NetClassifier and NetRegressor, which hold the parameters."""
+
+    _task = ""
+    _network: Network
+    _scaling: Scaling | None
+    _continuing: Continuing | None
+    history_: list[dict[str, Any]]
+
+    # What the two differ in -------------------------------------------------------------------------------------------
+
+    def _learned_targets(self, y: Array, classes: Any) -> Array:
+        """y as rows are told apart by, from a first fit; what is learned about it is kept."""
+        raise NotImplementedError
+
+    def _known_targets(self, y: Array) -> Array:
+        """The same in later ones."""
+        raise NotImplementedError
+
+    def _learn_units(self, train: Rows) -> int:
+        """What is learned about targets from the training rows. Returns how many outputs the network needs."""
+        raise NotImplementedError
+
+    def _in_units(self, y: Array) -> Array:
+        """Targets as the network is trained on them."""
+        raise NotImplementedError
+
+    def _weights(self, y: Array, weights: Floats) -> Floats:
+        """The weights of rows, with those of their classes."""
+        return weights
+
+    # Fitting ----------------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Trains the network on X (n, features) and y; a row of weight 2 is the same as that row twice.
+
+        Raises ArgumentError (a ValueError) for parameters and data that it cannot take, DivergedError if the loss
+        becomes infinite or NaN.
+        """
+        self._check_parameters()
+        begins = not (self.warm_start and hasattr(self, "_network"))
+        rows = self._rows(X, y, sample_weight, begins)
+        seed = seed_from(self.random_state)
+        train, valid = self._split(rows, seed)
+        with limited_threads(self.threads), seeded(seed):
+            module = self._begun(train) if begins else self._network.module
+            train, valid = self._encoded(train), None if valid is None else self._encoded(valid)
+            run = trained(Job(module, train, valid, self._task, self.settings_, self.compile, self.verbose))
+        self._network, self._continuing = Network(module, self.compile), None
+        self._note(run, valid is not None)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+        """One pass over rows, without a schedule, early stopping or an average of weights."""
+        self._check_parameters()
+        begins = not hasattr(self, "_network")
+        rows = self._rows(X, y, sample_weight, begins, classes)
+        with limited_threads(self.threads):
+            if begins:
+                seed = seed_from(self.random_state)
+                with seeded(seed):
+                    module = self._begun(rows)
+                self._network, self.history_ = Network(module, self.compile), []
+                self._continuing = Continuing(module, self._task, self.settings_, self.compile, seed)
+            elif self._continuing is None:  # after a fit
+                seed = seed_from(self.random_state)
+                module = self._network.module
+                self._continuing = Continuing(module, self._task, self.settings_, self.compile, seed)
+            self.history_ = [*self.history_, self._continuing.step(self._encoded(rows))]
+        self.n_iter_ = len(self.history_)
+        self.loss_curve_ = [row["train"]["loss"] for row in self.history_]
+        self.loss_ = self.loss_curve_[-1]
+        return self
+
+    def _check_parameters(self) -> None:
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._task)
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any, begins: bool, classes: Any = None) -> Rows:
+        """The rows that count, each once, in an order of their own."""
+        X, y = self._checked(X, y, begins)
+        weights = checked_weights(sample_weight, len(X))
+        counts = weights > 0
+        if not counts.all():
+            X, y, weights = X[counts], y[counts], weights[counts]
+        targets = self._learned_targets(y, classes) if begins else self._known_targets(y)
+        weights = self._weights(targets, weights)
+        if not weights.any():
+            raise ArgumentError("class_weight must not be all zero for the classes that y holds.")
+        return gathered(X, targets, weights)
+
+    def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Array, Array]:
+        raise NotImplementedError
+
+    def _options(self) -> dict[str, Any]:
+        """How `validate_data` is to look at X."""
+        return {
+            "dtype": [np.float64, np.float32] if self.scale or not is_own(self.model) else "numeric",
+            "ensure_all_finite": "allow-nan" if self.scale else True,
+            "allow_nd": is_own(self.model),
+        }
+
+    def _split(self, rows: Rows, seed: int) -> tuple[Rows, Rows | None]:
+        """The rows to train on, and those held out to see when to stop, if there are enough."""
+        count = len(rows.x)
+        share = settled(self.get_params(deep=False), count, int(np.prod(rows.x.shape[1:])), self._task)["valid"]
+        if share * count < FEWEST_HELD_OUT:
+            return rows, None
+        classes = rows.y if self._task == "classification" else None
+        places = held_out(classes, count, share, np.random.Generator(np.random.PCG64(seed)))
+        return rows.take(np.setdiff1d(np.arange(count), places)), rows.take(places)
+
+    def _begun(self, train: Rows) -> nn.Module:
+        """What is learned before training, the settings, and the module as it begins."""
+        scales = self.scale and train.x.ndim == 2
+        self._scaling = Scaling.fit(train.x, train.weights) if scales else None
+        self.n_outputs_ = self._learn_units(train)
+        inputs = train.x.shape[1] if self._scaling is None else self._scaling.width
+        parameters = self.get_params(deep=False)
+        self.settings_ = settings = settled(parameters, len(train.x), inputs, self._task)
+        options = {name: settings[name] for name in OF_PRESETS if name in settings}
+        module = made_module(settings.get("model", self.model), inputs, self.n_outputs_, options)
+        if is_own(self.model):
+            check_outputs(module, self._inputs(train.x[:1]), self.n_outputs_)
+        return module
+
+    def _encoded(self, rows: Rows) -> Rows:
+        """Rows as the network is trained on them."""
+        return Rows(self._inputs(rows.x), self._in_units(rows.y), rows.weights)
+
+    def _inputs(self, X: Array) -> Array:
+        """What the network gets of X."""
+        if self._scaling is not None:
+            return self._scaling.apply(X)
+        return X.astype(np.float32 if X.dtype.kind == "f" else np.int64, copy=False)
+
+    def _note(self, run: Run, has_valid: bool) -> None:
+        """What is said about a fit."""
+        score = "accuracy" if self._task == "classification" else "r2"
+        self.history_ = run.history
+        self.n_iter_ = len(run.history)
+        self.loss_curve_ = [row["train"]["loss"] for row in run.history]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
+        self.best_loss_ = min(self.loss_curve_, default=float("nan"))
+        self.stopped_ = run.stopped
+        self.best_epoch_ = run.best_epoch if has_valid else self.n_iter_
+        self.validation_loss_curve_ = [row["validation"]["loss"] for row in run.history] if has_valid else None
+        self.validation_scores_ = [row["validation"][score] for row in run.history] if has_valid else None
+        self.best_validation_score_ = run.best["validation"][score] if has_valid and run.best else None
+
+    # What it answers --------------------------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> npt.NDArray[np.float64]:
+        """What the network says of X, (n, outputs)."""
+        check_is_fitted(self, "n_outputs_")
+        X = validate_data(self, X, reset=False, **self._options())
+        with limited_threads(self.threads):
+            return self._network.outputs(self._inputs(X)).astype(np.float64)
+
+    @property
+    def module_(self) -> nn.Module:
+        """The trained module."""
+        check_is_fitted(self, "n_outputs_")
+        return self._network.module
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = bool(self.scale)
+        tags.target_tags.required = True
+        return tags
