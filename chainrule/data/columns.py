@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.data.table import Column, Kind
-from chainrule.data.texts import IS_MISSING, as_levels, column_of_codes, text_or_category
+from chainrule.data.texts import WHITE, column_of_codes, meaning_of_words
 from chainrule.ir.errors import ArgumentError
 
 
@@ -70,6 +70,9 @@ def column_of_objects(name: str, values: list[Any]) -> Column:
         nat = np.datetime64("NaT")
         stamps = [nat if value is None else np.datetime64(value, "us") for value in plain]
         return Column(name, Kind.DATE, np.array(stamps, "datetime64[us]"), "date")
+    for value in plain:
+        if isinstance(value, complex | bytes | list | tuple | dict | set | np.ndarray):
+            raise ArgumentError(f"as_table: column {name!r} must hold numbers, texts or dates, got {value!r}.")
     return column_of_words(name, [None if value is None else str(value) for value in plain])
 
 
@@ -85,8 +88,6 @@ def column_of_words(name: str, words: Sequence[str | None]) -> Column:
     """A column of texts: they stay texts, even if they look like numbers."""
     index = {word: code for code, word in enumerate(dict.fromkeys(words))}
     codes = np.fromiter(map(index.__getitem__, words), np.int64, len(words))
-    different = ["" if word is None else word.strip() for word in index]
-    present = np.array([word not in IS_MISSING for word in different], bool)
-    counts = np.bincount(codes, minlength=len(index))
-    meaning = as_levels(different, present, text_or_category(different, present, counts))
+    different = ["" if word is None else word.strip(WHITE) for word in index]
+    meaning = meaning_of_words(different, np.bincount(codes, minlength=len(index)))
     return column_of_codes(name, codes, different, meaning)

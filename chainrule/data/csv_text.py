@@ -47,7 +47,7 @@ def records_of(look: FirstLook, dialect: Dialect, width: int) -> tuple[list[list
                     raise ArgumentError(ragged(look, dialect, line + 1, record, width))
                 records.append(record)
                 lines.append(line + 1)
-            line = source.line_num  # type: ignore[attr-defined]
+            line = source.line_num
     except csv.Error as error:
         raise ArgumentError(unreadable(look, line + 1, str(error))) from None
     in_order = line == len(records)

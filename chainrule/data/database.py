@@ -1,77 +1,197 @@
-"""Large CSV files, and Parquet, through DuckDB."""
+"""Large CSV files, and Parquet, through DuckDB: loaded into a database, in memory or on disk, and fetched in pieces."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from chainrule.data.columns import column_of
-from chainrule.data.dialect import Dialect
-from chainrule.data.first_look import FirstLook
+from chainrule.data.database_columns import Loaded, identifier, plan_of, quoted, table_of
+from chainrule.data.dialect import MAX_CELL_LETTERS, Dialect, first_records
+from chainrule.data.first_look import FirstLook, nul_byte
+from chainrule.data.space import Space
 from chainrule.data.table import Kind, Table
-from chainrule.data.texts import column_of_texts
+from chainrule.data.texts import MISSING, kind_of_sample
 from chainrule.ir.errors import ArgumentError
 
+COPY_BYTES = 1 << 24
+LEAST_MEMORY_BYTES = 1 << 27  # below this DuckDB does not load a file
+LINES_COUNTED_BYTES = 1 << 30  # of larger files it is not found out whether each row is one line
+MAX_LINE_BYTES = 1 << 21
 
-def read_parquet(look: FirstLook) -> Table:
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file and how to read it."""
+
+    look: FirstLook
+    dialect: Dialect
+    names: Sequence[str]
+    header_lines: int  # up to the header's end
+    kinds: Mapping[str, Kind]
+
+
+def read_csv_database(csv: CsvFile, space: Space) -> Table:
+    """A table out of a CSV file of any size, its arrays on disk where they would not fit."""
+    import duckdb
+
+    sample = sample_of_columns(csv)
+    with opened(space) as database:
+        try:
+            load_csv(database, csv, {name: kind is Kind.NUMBER for name, (kind, _) in sample.items()}, csv.look.path)
+        except duckdb.ConversionException:  # texts among the numbers: which ones is found out from texts
+            load_csv(database, csv, {}, csv.look.path)
+        except duckdb.InvalidInputException as error:
+            load_mended(database, csv, error)
+        loaded = Loaded(database, csv.dialect.decimal, space)
+        refuse_no_rows(loaded, csv)
+        plans = [plan_of(loaded, name, *sample[name], csv.kinds.get(name)) for name in csv.names]
+        lines = each_row_a_line(csv, loaded.rows)
+        return table_of(loaded, plans, str(csv.look.path), csv.dialect.notes, lines)
+
+
+def read_parquet(look: FirstLook, space: Space) -> Table:
     """A table out of a Parquet file, its columns in the types that it states."""
     import duckdb
 
-    with duckdb.connect() as database:
+    with opened(space) as database:
         try:
-            found = database.execute(f"select * from read_parquet({quoted(str(look.path))})").fetchnumpy()
+            source = f"read_parquet({quoted(str(look.path))})"
+            described = database.execute(f"describe select * from {source}").fetchall()
+            casts = [f"{cast_of(name, stated)} as {identifier(name)}" for name, stated, *_ in described]
+            database.execute(f"create table cells as select {', '.join(casts)} from {source}")
         except duckdb.Error as error:
             raise ArgumentError(f"{look.path} cannot be read as Parquet: {first_line(error)}.") from None
-    columns = {name: column_of(name, filled(values)) for name, values in found.items()}
-    rows = len(next(iter(columns.values())))
-    if not rows:
-        raise ArgumentError(f"{look.path}: rows of data were expected, but the Parquet file has none.")
-    return Table(columns, rows, file=str(look.path))
+        loaded = Loaded(database, ".", space)
+        if not loaded.rows:
+            raise ArgumentError(f"{look.path}: rows of data were expected, but the Parquet file has none.")
+        plans = [plan_of(loaded, name, None, "INT" in stated, None) for name, stated, *_ in described]
+        return table_of(loaded, plans, str(look.path), (), False)
 
 
-def read_csv_database(look: FirstLook, dialect: Dialect, names: Sequence[str], kinds: Mapping[str, Kind]) -> Table:
-    """A table out of a CSV file of any size."""
+@contextlib.contextmanager
+def opened(space: Space) -> Iterator[Any]:
+    """A database: in memory, or in a temporary folder and within the space's memory."""
     import duckdb
 
-    types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
-    source = (
-        f"read_csv({quoted(str(look.path))}, auto_detect=false, header=true, delim={quoted(dialect.separator)}, "
-        f"quote={quoted(dialect.quote)}, escape={quoted(dialect.quote)}, encoding={quoted(look.encoding)}, "
-        f"columns={{{types}}})"
-    )
-    with duckdb.connect() as database:
-        try:
-            found = database.execute(f"select * from {source}").fetchnumpy()
-        except duckdb.Error as error:
-            raise ArgumentError(f"{look.path} cannot be read as CSV: {first_line(error)}.") from None
-    columns = {
-        name: column_of_texts(name, filled(values, "").tolist(), dialect.decimal, kinds.get(name))
-        for name, values in zip(names, found.values(), strict=True)
+    if not space.on_disk:
+        with duckdb.connect() as database:
+            yield database
+        return
+    with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
+        settings: dict[str, Any] = {
+            "memory_limit": f"{max(space.memory_bytes // 2, LEAST_MEMORY_BYTES)}B",
+            "temp_directory": str(Path(folder) / "spilled"),
+        }
+        with duckdb.connect(Path(folder) / "cells.duckdb", config=settings) as database:
+            yield database
+
+
+def sample_of_columns(csv: CsvFile) -> dict[str, tuple[Kind, bool]]:
+    """The kind of each column, and whether it is of integers, judged by the first records."""
+    records = [one for one in first_records(csv.look, csv.dialect)[1:] if len(one) == len(csv.names)]
+    found = {}
+    for place, name in enumerate(csv.names):
+        kind, integers = kind_of_sample([one[place] for one in records], csv.dialect.decimal)
+        found[name] = csv.kinds.get(name, kind), integers
+    return found
+
+
+def load_csv(database: Any, csv: CsvFile, numbers: Mapping[str, bool], path: Path) -> None:
+    """Make the table `cells` of a CSV file, columns of numbers as DOUBLE and the others as they are written."""
+    types = ", ".join(f"{quoted(name)}: '{'DOUBLE' if numbers.get(name) else 'VARCHAR'}'" for name in csv.names)
+    options = {
+        "auto_detect": "false",
+        "header": "false",
+        "skip": str(csv.header_lines),
+        "delim": quoted(csv.dialect.separator),
+        "quote": quoted(csv.dialect.quote),
+        "escape": quoted(csv.dialect.quote),
+        "encoding": quoted(csv.look.encoding),
+        "decimal_separator": quoted(csv.dialect.decimal),
+        "nullstr": f"[{', '.join(map(quoted, MISSING))}]",
+        "max_line_size": str(MAX_LINE_BYTES),
+        "columns": f"{{{types}}}",
     }
-    return Table(columns, len(columns[names[0]]), file=str(look.path), notes=dialect.notes)
+    settings = ", ".join(f"{name}={value}" for name, value in options.items())
+    database.execute(f"create or replace table cells as select * from read_csv({quoted(str(path))}, {settings})")
 
 
-def filled(values: Any, empty: Any = None) -> Any:
-    """DuckDB's masked array as a plain one: missing integers make it float64 or objects."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    if not values.mask.any():
-        return values.data
-    if values.dtype.kind == "f":
-        return values.filled(np.nan)
-    if values.dtype.kind == "M":
-        return values.filled(np.datetime64("NaT"))
-    plain = values.data.astype(object)
-    plain[values.mask] = empty
-    return plain
+def load_mended(database: Any, csv: CsvFile, error: Exception) -> None:
+    """Lines that end in different ways are DuckDB's only complaint about a good file: try again with one way."""
+    import duckdb
+
+    if "invalid state" not in str(error):
+        raise ArgumentError(csv_message(csv, error)) from None
+    with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
+        path = Path(folder) / "mended.csv"
+        with csv.look.path.open("rb") as old, path.open("wb") as new:
+            while block := old.read(COPY_BYTES):
+                if block.endswith(b"\r"):
+                    block += old.read(1)
+                new.write(block.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+        try:
+            load_csv(database, csv, {}, path)
+        except duckdb.Error as second:
+            raise ArgumentError(csv_message(csv, second)) from None
 
 
-def quoted(text: str) -> str:
-    """A text in SQL."""
-    return "'" + text.replace("'", "''") + "'"
+def csv_message(csv: CsvFile, error: Exception) -> str:
+    """What DuckDB says about a CSV file, in this package's words and one line."""
+    said, place = str(error), csv.look.path
+    found = re.search(r"Line: (\d+)", said)
+    line = f"line {found.group(1)}" if found else "a line"
+    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", said)
+    if counts:
+        return (
+            f"{place}: every row must have the {counts.group(1)} cells that the header names, but {line} has "
+            f"{counts.group(2)}. Add or remove cells there, or quote those that hold a {csv.dialect.separator!r}."
+        )
+    if "unterminated quote" in said:
+        return f"{place}: {line} opens a quote that is not closed, or closes one in mid-cell. Double it inside a cell."
+    if "aximum line size" in said:
+        return (
+            f"{place}: a line may have up to {MAX_LINE_BYTES:,} bytes, and a cell {MAX_CELL_LETTERS:,} characters, but "
+            f"{line} has more. Shorten it, or look for a quote that is not closed."
+        )
+    if "unicode" in said:
+        return f"{place}: UTF-8 was expected, but {line} holds bytes that are none. Convert the file with iconv."
+    return f"{place} cannot be read as CSV: {first_line(error)}."
+
+
+def refuse_no_rows(loaded: Loaded, csv: CsvFile) -> None:
+    if not loaded.rows:
+        raise ArgumentError(f"{csv.look.path}: rows of data were expected below the header, but there are none.")
+
+
+def each_row_a_line(csv: CsvFile, rows: int) -> bool:
+    """Whether rows can be named by their lines: none is empty, none spans several."""
+    if csv.look.size_bytes > LINES_COUNTED_BYTES:
+        return False
+    lines, last = 0, b"\n"
+    with csv.look.path.open("rb") as file:
+        while block := file.read(COPY_BYTES):
+            if b"\0" in block:
+                line = lines + block.count(b"\n", 0, block.index(b"\0")) + 1
+                raise ArgumentError(nul_byte(csv.look.path, line))
+            lines, last = lines + block.count(b"\n"), block[-1:]
+    return csv.header_lines == 1 and lines + (last != b"\n") == rows + 1
+
+
+def cast_of(name: str, stated: str) -> str:
+    """A column of Parquet's as one of the four types that are fetched."""
+    column = identifier(name)
+    if re.match(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|FLOAT$|DOUBLE$|DECIMAL", stated):
+        return f"cast({column} as double)"
+    if stated == "BOOLEAN":
+        return column
+    if stated == "DATE" or stated.startswith("TIMESTAMP"):
+        return f"cast({column} as timestamp)"
+    return f"cast({column} as varchar)"
 
 
 def first_line(error: Exception) -> str:

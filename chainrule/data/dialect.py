@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from chainrule.data.first_look import FirstLook
 from chainrule.data.table import listed
@@ -22,6 +23,15 @@ MAX_COLUMNS = 20_000
 MAX_CELL_LETTERS = 100_000
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)
 SPELLED = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+
+
+class Reader(Protocol):
+    """What csv.reader gives."""
+
+    line_num: int  # the lines read so far
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -62,9 +72,14 @@ def dialect_of(look: FirstLook) -> Dialect:
     return replace(best, decimal=decimal_of(sample_records(sample, best), best.separator))
 
 
+def first_records(look: FirstLook, dialect: Dialect) -> list[list[str]]:
+    """The header and the first rows of a file."""
+    return sample_records(sample_of(look), dialect)
+
+
 def sample_of(look: FirstLook) -> str:
     """The first records of a file, whole lines only where there are any."""
-    text = look.text[:SAMPLE_LETTERS]
+    text = look.text[: max(SAMPLE_LETTERS, 8 * look.text.find("\n"))]
     if len(text) == len(look.text) and look.whole:
         return text
     return text[: text.rfind("\n") + 1] or text
@@ -84,7 +99,7 @@ def sample_records(sample: str, dialect: Dialect) -> list[list[str]]:
     return found
 
 
-def reader(text: str, dialect: Dialect) -> Iterator[list[str]]:
+def reader(text: str, dialect: Dialect) -> Reader:
     """The standard library's reader over a text."""
     return csv.reader(io.StringIO(text, newline=""), delimiter=dialect.separator, quotechar=dialect.quote, strict=True)
 
@@ -99,16 +114,17 @@ def decimal_of(records: Sequence[Sequence[str]], separator: str) -> str:
     return "," if commas > points else "."
 
 
-def header_of(look: FirstLook, dialect: Dialect) -> list[str]:
-    """The columns' names; ArgumentError if the first line cannot be a header."""
+def header_of(look: FirstLook, dialect: Dialect) -> tuple[list[str], int]:
+    """The columns' names and the lines that they take; ArgumentError if the first line cannot be a header."""
     place = look.path
     end = look.text.find("\n")
     if end < 0 and not look.whole:
         raise ArgumentError(first_line_too_long(look, dialect))
     if look.text[:end].count(dialect.separator) > 2 * MAX_COLUMNS:
         raise ArgumentError(too_many_columns(look, look.text[:end].count(dialect.separator) + 1))
+    source = reader(look.text, dialect)
     try:
-        first = next(filter(None, reader(look.text, dialect)), [])
+        first = next(filter(None, source), [])
     except csv.Error as error:
         raise ArgumentError(f"{place}: the header (line 1) cannot be read as CSV: {error}.") from None
     if len(first) > MAX_COLUMNS:
@@ -118,7 +134,7 @@ def header_of(look: FirstLook, dialect: Dialect) -> list[str]:
     names = [name or f"column_{number}" for number, name in enumerate(names, 1)]
     if len(set(names)) < len(names):
         raise ArgumentError(twice(look, names))
-    return names
+    return names, source.line_num
 
 
 def twice(look: FirstLook, names: Sequence[str]) -> str:

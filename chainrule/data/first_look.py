@@ -67,11 +67,22 @@ def first_look(path: Path) -> FirstLook:
     return FirstLook(path, size, False, encoding, text, whole)
 
 
+def all_of(look: FirstLook) -> FirstLook:
+    """The same with the whole text."""
+    if look.whole:
+        return look
+    with look.path.open("rb") as file:
+        data = file.read().removeprefix(codecs.BOM_UTF8)
+    refuse_binary(look.path, data)
+    text, encoding = decoded(look.path, data, True)
+    return FirstLook(look.path, look.size_bytes, False, encoding, text)
+
+
 def opened(path: Path) -> tuple[int, bytes]:
     """The size of a file and its first bytes."""
+    if path.is_dir():
+        raise ArgumentError(f"{path} is a folder; a CSV or Parquet file was expected.")
     try:
-        if path.is_dir():
-            raise ArgumentError(f"{path} is a folder; a CSV or Parquet file was expected.")
         with path.open("rb") as file:
             return path.stat().st_size, file.read(LOOK_BYTES)
     except FileNotFoundError:
@@ -108,9 +119,13 @@ def refuse_binary(path: Path, start: bytes) -> None:
     line = start.count(b"\n", 0, place) + 1
     if len(start.translate(None, CONTROL)) < 0.95 * len(start):
         raise ArgumentError(f"{path}: a CSV or Parquet file was expected, but this is binary data, not text.")
-    raise ArgumentError(
-        f"{path}: text was expected, but line {line} holds a NUL byte (at byte {place:,}). The file is damaged, "
-        f"or binary; remove such bytes (tr -d '\\000' < {path.name} > clean.csv) or export it again."
+    raise ArgumentError(nul_byte(path, line))
+
+
+def nul_byte(path: Path, line: int) -> str:
+    return (
+        f"{path}: text was expected, but line {line} holds a NUL byte. The file is damaged, or binary; "
+        f"remove such bytes (tr -d '\\000' < {path.name} > clean.csv) or export it again."
     )
 
 

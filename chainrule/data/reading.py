@@ -7,19 +7,28 @@ from os import PathLike
 from pathlib import Path
 
 from chainrule.data.csv_text import read_csv_text
-from chainrule.data.database import read_csv_database, read_parquet
+from chainrule.data.database import CsvFile, read_csv_database, read_parquet
 from chainrule.data.dialect import dialect_of, header_of
-from chainrule.data.first_look import first_look
+from chainrule.data.first_look import all_of, first_look
+from chainrule.data.space import Space, budget_bytes
 from chainrule.data.table import Kind, Table
 
-SMALL_BYTES = 1 << 21  # up to here Python reads a file sooner than DuckDB is imported and started
+CSV_GROWTH, PARQUET_GROWTH = 4, 12  # times the file's bytes: what its database and its arrays take together, at most
+SMALL_BYTES = 1 << 21  # up to here Python reads a file sooner than DuckDB is imported and started,
+WIDE_BYTES, WIDE_COLUMNS = 1 << 28, 1000  # and up to here one of so many columns, each of which costs DuckDB queries
 
 
-def read_table(path: str | PathLike[str], *, like: Table | Mapping[str, Kind] | None = None) -> Table:
+def read_table(
+    path: str | PathLike[str],
+    *,
+    like: Table | Mapping[str, Kind] | None = None,
+    memory_bytes: int | None = None,
+) -> Table:
     """Read a CSV file (separator, quotes, decimal commas, encoding are found) or a Parquet file.
 
     The first line names the columns. Empty cells, NA, N/A, null, NaN, ? and - are missing. `like`: another table (or
-    the kinds of its columns) whose kinds hold here too, so that a column of codes stays one of texts.
+    the kinds of its columns) whose kinds hold here too, so that a column of codes stays one of texts. A table that
+    would take more than `memory_bytes` (default: half of the memory that is free) is kept in temporary files.
 
     Raises ArgumentError, in one line, for whatever is no table: what was expected, what came, where, how to repair it.
 
@@ -29,10 +38,12 @@ def read_table(path: str | PathLike[str], *, like: Table | Mapping[str, Kind] | 
     """
     kinds = {column.name: column.kind for column in like} if isinstance(like, Table) else dict(like or {})
     look = first_look(Path(path))
+    budget = budget_bytes(memory_bytes)
+    space = Space(budget, look.size_bytes * (PARQUET_GROWTH if look.parquet else CSV_GROWTH) > budget)
     if look.parquet:
-        return read_parquet(look)
+        return read_parquet(look, space)
     dialect = dialect_of(look)
-    names = header_of(look, dialect)
-    if look.whole and look.size_bytes <= SMALL_BYTES:
-        return read_csv_text(look, dialect, names, kinds)
-    return read_csv_database(look, dialect, names, kinds)
+    names, header_lines = header_of(look, dialect)
+    if look.size_bytes <= (WIDE_BYTES if len(names) > WIDE_COLUMNS else SMALL_BYTES):
+        return read_csv_text(all_of(look), dialect, names, kinds)
+    return read_csv_database(CsvFile(look, dialect, names, header_lines, kinds), space)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -108,9 +108,9 @@ class Table:
     rows: int
     file: str | None = None  # where it was read
     numbers: Rows | None = None  # each row's place in the table it was taken from; None: in order
-    line_numbers: Rows | None = None  # of the rows in the file, where cells span lines; None: row + 2
+    line_numbers: Rows | None = None  # of the rows in the file, where cells span lines
+    each_row_a_line: bool = True  # row k is line k + 2, unless `line_numbers` says otherwise
     notes: tuple[str, ...] = ()  # what was found out while reading, a line each
-    holds: Any = field(default=None, repr=False)  # what must live as long: the folder of mapped arrays
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ class Table:
         number = int(row if self.numbers is None else self.numbers[row])
         if self.file is None:
             return f"row {number}"
-        if self.file.endswith(".parquet"):
+        if self.line_numbers is None and not self.each_row_a_line:
             return f"row {number} of {self.file}"
         line = number + 2 if self.line_numbers is None else int(self.line_numbers[number])
         return f"line {line} of {self.file}"
@@ -204,8 +204,7 @@ def concatenate(tables: Sequence[Table]) -> Table:
                 )
     columns = {column.name: joined([table[column.name] for table in tables]) for column in first}
     rows = sum(table.rows for table in tables)
-    holds = [table.holds for table in tables]
-    return Table(columns, rows, notes=tuple(note for table in tables for note in table.notes), holds=holds)
+    return Table(columns, rows, notes=tuple(note for table in tables for note in table.notes))
 
 
 def joined(columns: Sequence[Column]) -> Column:

@@ -19,6 +19,7 @@ from chainrule.data.table import Column, Kind, Strays
 
 MISSING = ("", "NA", "N/A", "n/a", "na", "#N/A", "NULL", "Null", "null", "NaN", "nan", "NAN", "?", "-")
 IS_MISSING = frozenset(MISSING)
+WHITE = " \t\r\n\f\v"  # what may stand around a cell's text
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
@@ -56,7 +57,7 @@ def column_of_texts(name: str, texts: Sequence[str], decimal: str = ".", wanted:
     """A column out of the texts of its cells."""
     index = {text: code for code, text in enumerate(dict.fromkeys(texts))}
     codes = np.fromiter(map(index.__getitem__, texts), np.int64, len(texts))
-    different = [text.strip() for text in index]
+    different = [text.strip(WHITE) for text in index]
     meaning = meaning_of(different, np.bincount(codes, minlength=len(index)), decimal, wanted)
     return column_of_codes(name, codes, different, meaning)
 
@@ -78,7 +79,7 @@ def meaning_of(
     different: Sequence[str], counts: npt.NDArray[np.int64], decimal: str = ".", wanted: Kind | None = None
 ) -> Meaning:
     """What different texts stand for, given how many cells hold each; `wanted`: the kind that another file has."""
-    present = np.array([text not in IS_MISSING for text in different], bool)
+    present = present_of(different)
     cells = int(counts[present].sum())
     if wanted in {Kind.CATEGORY, Kind.TEXT}:
         return as_levels(different, present, wanted)
@@ -93,6 +94,26 @@ def meaning_of(
         return numbers
     found = as_bools(different, present) or as_dates(different, present, counts, cells)
     return found or as_levels(different, present, text_or_category(different, present, counts))
+
+
+def meaning_of_words(different: Sequence[str], counts: npt.NDArray[np.int64]) -> Meaning:
+    """The same for what is stated to be texts: they stay texts, even if they look like numbers."""
+    present = present_of(different)
+    return as_levels(different, present, text_or_category(different, present, counts))
+
+
+def kind_of_sample(texts: Sequence[str], decimal: str) -> tuple[Kind, bool]:
+    """What a column's first cells suggest, and whether they are integers."""
+    index = dict.fromkeys(text.strip(WHITE) for text in texts)
+    if not present_of(list(index)).any():
+        return Kind.CATEGORY, True
+    column = column_of_texts("", texts, decimal)
+    return column.kind, column.original == "int64"
+
+
+def present_of(different: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which texts stand for a value."""
+    return np.array([text not in IS_MISSING for text in different], bool)
 
 
 def text_or_category(different: Sequence[str], present: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]) -> Kind:
@@ -165,6 +186,14 @@ def as_dates(
             data = np.full(len(different), np.datetime64("NaT"), "datetime64[us]")
             data[places] = np.array([np.datetime64("NaT") if s is None else s for s in stamps], "datetime64[us]")
             return Meaning(Kind.DATE, data, "date", stray=np.isnat(data) & present)
+    return None
+
+
+def date_reader(texts: Sequence[str]) -> Callable[[str], datetime | None] | None:
+    """The first way of reading dates that reads nearly all of some texts."""
+    for read in (iso_date, *[reader_of(pattern) for pattern in DATE_FORMATS]):
+        if texts and sum(read(text) is not None for text in texts) >= MOSTLY * len(texts):
+            return read
     return None
 
 
