@@ -28,7 +28,7 @@ from chainrule.data.texts import (
 
 DIFFERENT = 200_000  # texts of one column that are looked at one by one
 DATES_TRIED = 1000
-FETCHED_BYTES = 1 << 26  # at a time
+FETCHED_BYTES = 1 << 24  # at a time; DuckDB, its masks and copies take four times that
 WHOLE = 1e15  # integers below this are exact in float64
 
 

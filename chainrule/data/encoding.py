@@ -7,8 +7,8 @@ missing, a feature says so. A missing number counts as the mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.data.profiling import ColumnProfile, refuse_infinities, refuse_strays
-from chainrule.data.table import Column, Kind, Rows, Table, recoded, unknown_column
+from chainrule.data.space import budget_bytes, mapped
+from chainrule.data.table import CHUNK_ROWS, Column, Kind, Rows, Table, recoded, unknown_column
 from chainrule.ir.errors import ArgumentError
 
 MAX_LEVELS = 50  # levels of one column that get a feature of their own: the most frequent
 RARE = 3  # a level that fewer training rows hold shares a feature with other such levels
 DAY_MICROSECONDS = 86_400_000_000.0
+SMALL_BYTES = 1 << 26  # features that take less are in memory, without asking what is free
+UNSEEN_CODE, MISSING_CODE = -1, -2  # instead of a feature
 FORMAT = 1
 
 Features = npt.NDArray[np.float32]
@@ -52,12 +55,12 @@ class ColumnEncoding:
         return (*found, *([f"{self.name} is missing"] if self.missing else []))
 
     def write(self, column: Column, out: Features) -> None:
-        """Fill this column's features, (rows, width), which are zeros."""
+        """Fill this column's features, (rows, width), which are zeros. The column is a `prepared` one."""
         missing = column.is_missing
         if self.kind is Kind.CATEGORY:
-            places = recoded(column, self.places, unseen=len(self.levels) if self.rare else -1)
-            rows = np.flatnonzero(places >= 0)
-            out[rows, places[rows]] = 1
+            rows = np.flatnonzero(column.data >= 0)
+            out[rows, column.data[rows]] = 1
+            missing = column.data == MISSING_CODE
         else:
             numbers = numbers_of(column, self.parts)  # (rows, numbers)
             scaled = (numbers - np.array(self.means)) / np.array(self.scales)
@@ -65,6 +68,13 @@ class ColumnEncoding:
             out[:, : scaled.shape[1]] = scaled
         if self.missing:
             out[:, -1] = missing
+
+    def prepared(self, column: Column) -> Column:
+        """The column with the features of its levels as codes, so that its pieces need not look at levels again."""
+        if self.kind is not Kind.CATEGORY:
+            return column
+        unseen = len(self.levels) if self.rare else UNSEEN_CODE
+        return replace(column, data=recoded(column, self.places, unseen=unseen, missing=MISSING_CODE))
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -135,7 +145,7 @@ class Encoding:
         """From the training rows (None: all) of the columns that the profiles use (None: all)."""
         names = table.names if profiles is None else [one.name for one in profiles if one.used]
         places = None if rows is None else np.asarray(rows, np.int64)
-        return cls(tuple(fitted(part_of(table[name], places), rare) for name in names))
+        return cls(tuple(fitted(table[name], places, rare) for name in names))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -157,16 +167,28 @@ class Encoding:
         """The columns that are read and their kinds: `read_table(path, like=encoding.kinds)`."""
         return {column.name: column.kind for column in self.columns}
 
-    def apply(self, table: Table, rows: npt.ArrayLike | None = None) -> Features:
-        """The features of a table's rows: float32 (rows, width); ArgumentError for a column that is not there."""
+    def apply(self, table: Table, rows: npt.ArrayLike | None = None, *, memory_bytes: int | None = None) -> Features:
+        """The features of a table's rows: float32 (rows, width); ArgumentError for a column that is not there.
+
+        Where they take more than `memory_bytes` (default: half of the memory that is free), the array is mapped from a
+        temporary file, which goes when the array goes.
+        """
         places = None if rows is None else np.asarray(rows, np.int64)
-        out = np.zeros((table.rows if places is None else len(places), self.width), np.float32)
-        start = 0
-        for encoding in self.columns:
-            column = part_of(self.fitting(table, encoding), places)
-            encoding.write(column, out[:, start : start + len(encoding.names)])
-            start += len(encoding.names)
+        shape = (table.rows if places is None else len(places), self.width)
+        columns = [encoding.prepared(self.fitting(table, encoding)) for encoding in self.columns]
+        out: Features = zeros(shape, memory_bytes)
+        for start in range(0, shape[0], CHUNK_ROWS):
+            part = slice(start, start + CHUNK_ROWS)
+            self.write(columns, part if places is None else places[part], out[part])
         return out
+
+    def write(self, columns: Sequence[Column], rows: Rows | slice, out: Features) -> None:
+        """Fill the features of some rows."""
+        first = 0
+        for encoding, column in zip(self.columns, columns, strict=True):
+            after = first + len(encoding.names)
+            encoding.write(column.take(rows), out[:, first:after])
+            first = after
 
     def fitting(self, table: Table, encoding: ColumnEncoding) -> Column:
         """The table's column for an encoding, in its kind."""
@@ -221,22 +243,27 @@ def column_encoding(stored: Mapping[str, Any]) -> ColumnEncoding:
     )
 
 
-def part_of(column: Column, rows: Rows | None) -> Column:
-    return column if rows is None else column.take(rows)
+def zeros(shape: tuple[int, int], memory_bytes: int | None) -> Features:
+    """In memory, or mapped from a file."""
+    size = 4 * shape[0] * shape[1]
+    if size <= SMALL_BYTES or size <= budget_bytes(memory_bytes):
+        return np.zeros(shape, np.float32)
+    return mapped(shape, np.float32)
 
 
-def fitted(column: Column, rare: int) -> ColumnEncoding:
+def fitted(column: Column, rows: Rows | None, rare: int) -> ColumnEncoding:
     """The encoding of a column out of its training cells."""
-    missing = bool(column.is_missing.any())
+    missing = any(bool(piece.is_missing.any()) for piece in column.pieces(rows))
     if column.levels is not None:
-        counts = np.bincount(column.data + 1, minlength=len(column.levels) + 1)[1:]
+        counts = sum(np.bincount(piece.data + 1, minlength=len(column.levels) + 1) for piece in column.pieces(rows))
+        counts = np.asarray(counts)[1:]
         order = np.argsort(-counts, kind="stable")[:MAX_LEVELS]
         own = np.sort(order[counts[order] >= rare])
         others = np.setdiff1d(np.flatnonzero(counts), own)
         levels, rest = tuple(column.levels[own].tolist()), tuple(column.levels[others].tolist())
         return ColumnEncoding(column.name, Kind.CATEGORY, missing, levels=levels, rare=rest)
     parts: tuple[str, ...] = PARTS if column.kind is Kind.DATE else ()
-    means, scales = moments(numbers_of(column, parts))
+    means, scales = moments(column, rows, parts)
     if column.kind is Kind.DATE:
         kept = [k for k in range(len(parts)) if scales[k] > 0] or [0]
         parts, means, scales = tuple(parts[k] for k in kept), means[kept], scales[kept]
@@ -244,13 +271,26 @@ def fitted(column: Column, rare: int) -> ColumnEncoding:
     return ColumnEncoding(column.name, column.kind, missing, tuple(means.tolist()), tuple(scales.tolist()), parts)
 
 
-def moments(numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean and standard deviation of each column of numbers, without what is missing; 0 where they hardly vary."""
-    present = numbers[~np.isnan(numbers).any(axis=1)]
-    if not len(present):
-        return np.zeros(numbers.shape[1]), np.zeros(numbers.shape[1])
-    means, scales = present.mean(axis=0), present.std(axis=0)
+def moments(
+    column: Column, rows: Rows | None, parts: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of each number that a column gives, of present cells; 0 where they hardly vary."""
+    width, count = len(parts) or 1, 0
+    sums, squares = np.zeros(width), np.zeros(width)
+    for numbers in present_numbers(column, rows, parts):
+        sums += numbers.sum(axis=0)
+        count += len(numbers)
+    means = sums / max(count, 1)
+    for numbers in present_numbers(column, rows, parts):
+        squares += ((numbers - means) ** 2).sum(axis=0)
+    scales = np.sqrt(squares / max(count, 1))
     return means, np.where(scales > 1e-12 * np.abs(means), scales, 0.0)
+
+
+def present_numbers(column: Column, rows: Rows | None, parts: Sequence[str]) -> Iterator[npt.NDArray[np.float64]]:
+    """The numbers of present cells, (rows, numbers), a piece at a time."""
+    for piece in column.pieces(rows):
+        yield numbers_of(piece.take(np.flatnonzero(~piece.is_missing)), parts)
 
 
 def in_kind(table: Table, column: Column, kind: Kind) -> Column:

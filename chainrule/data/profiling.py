@@ -13,6 +13,7 @@ from chainrule.data.table import Column, Kind, Rows, Table, unknown_column
 from chainrule.ir.errors import ArgumentError
 
 ID_ROWS = 20  # from so many rows on, a column of its own value in every row is a key
+COUNTED = 1_000_000  # different numbers are counted so far
 LISTED_COLUMNS = 30  # in a message that lists them
 
 
@@ -77,12 +78,13 @@ def look_at(
     table: Table, column: Column, rows: Rows | None, drop: Sequence[str], features: Sequence[str] | None
 ) -> ColumnProfile:
     """The profile of one column."""
-    part = column if rows is None else column.take(rows)
-    distinct, missing = counts_of(part)
-    reason = why_not(table, column, part, distinct, drop, features)
+    distinct, missing = counts_of(column, rows)
+    count = len(column) if rows is None else len(rows)
+    reason = why_not(column, rows, count, distinct, missing, drop, features)
     if not reason:
-        refuse_strays(table, column)
-        refuse_infinities(table, column)
+        hint = f", or leave the column out (--drop {column.name})"
+        refuse_strays(table, column, hint)
+        refuse_infinities(table, column, hint)
     return ColumnProfile(
         column.name, column.kind, distinct, missing, not reason, reason or described(column.kind, distinct, missing)
     )
@@ -93,20 +95,29 @@ def described(kind: Kind, distinct: int, missing: int) -> str:
     return f"{kind}, {distinct:,} value{'s' if distinct != 1 else ''}{f', {missing:,} missing' if missing else ''}"
 
 
-def counts_of(column: Column) -> tuple[int, int]:
-    """How many different values a column has, and how many cells are missing."""
-    missing = int(column.is_missing.sum())
-    if column.levels is not None:
-        seen = np.bincount(column.data + 1, minlength=len(column.levels) + 1)[1:]
-        return int((seen > 0).sum()), missing
-    return len(np.unique(column.data)) - (missing > 0), missing
+def counts_of(column: Column, rows: Rows | None = None) -> tuple[int, int]:
+    """How many different values some rows have (None: all), numbers up to COUNTED, and how many cells are missing."""
+    missing = 0
+    seen: npt.NDArray[Any] | None = None
+    for piece in column.pieces(rows):
+        missing += int(piece.is_missing.sum())
+        if piece.levels is not None:
+            counts = np.bincount(piece.data + 1, minlength=len(piece.levels) + 1)[1:] > 0
+            seen = counts if seen is None else seen | counts
+        elif seen is None or len(seen) < COUNTED:
+            here = np.unique(piece.data[~piece.is_missing])
+            seen = here if seen is None else np.union1d(seen, here)
+    if seen is None:
+        return 0, missing
+    return int(seen.sum()) if column.levels is not None else min(len(seen), COUNTED), missing
 
 
 def why_not(
-    table: Table,
     column: Column,
-    part: Column,
+    rows: Rows | None,
+    count: int,
     distinct: int,
+    missing: int,
     drop: Sequence[str],
     features: Sequence[str] | None,
 ) -> str:
@@ -118,27 +129,36 @@ def why_not(
     if distinct == 0:
         return "every cell is missing"
     if column.kind is Kind.TEXT:
-        return f"text: {distinct:,} different values in {len(part):,} rows"
-    if distinct == 1 and not part.is_missing.any():
-        return f"constant ({shown(part)})"
+        return f"text: {distinct:,} different values in {count:,} rows"
+    if distinct == 1 and not missing:
+        return f"constant ({shown(column, 0 if rows is None else int(rows[0]))})"
     if features is not None:
         return ""
-    return why_key(column, part, distinct)
+    return why_key(column, count, distinct)
 
 
-def why_key(column: Column, part: Column, distinct: int) -> str:
+def why_key(column: Column, count: int, distinct: int) -> str:
     """Whether a column numbers or names the rows."""
-    if len(part) < ID_ROWS or distinct < len(part):
+    if count < ID_ROWS or distinct < min(count, COUNTED):
         return ""
     if column.kind is Kind.CATEGORY:
         return "like a key: every row has its own value"
     if column.kind is Kind.NUMBER and column.original == "int64":
-        steps = np.diff(column.data)
-        if len(steps) and (steps == 1).all():
+        if column.data[-1] - column.data[0] == len(column) - 1 and numbered(column):
             return f"like a key: it numbers the rows from {int(column.data[0])} on"
         if named_key(column.name):
             return "like a key: integers, each once, under a key's name"
     return ""
+
+
+def numbered(column: Column) -> bool:
+    """Whether each cell is one more than the one before."""
+    first, start = column.data[0], 0
+    for piece in column.pieces():
+        if not (piece.data == first + np.arange(start, start + len(piece))).all():
+            return False
+        start += len(piece)
+    return True
 
 
 def named_key(name: str) -> bool:
@@ -149,13 +169,13 @@ def named_key(name: str) -> bool:
     )
 
 
-def shown(column: Column) -> str:
-    """The one value of a constant column."""
-    text = repr(column.take(slice(0, 1)).native()[0])
+def shown(column: Column, row: int) -> str:
+    """A cell, as a message shows it."""
+    text = repr(column.take(slice(row, row + 1)).native()[0])
     return text if len(text) <= 30 else f"{text[:27]}..."
 
 
-def refuse_strays(table: Table, column: Column) -> None:
+def refuse_strays(table: Table, column: Column, hint: str = "") -> None:
     """Texts among numbers: an error with the lines."""
     if column.strays is None:
         return
@@ -165,8 +185,7 @@ def refuse_strays(table: Table, column: Column) -> None:
     )
     more = f" and {strays.count - len(strays.rows):,} more" if strays.count > len(strays.rows) else ""
     raise ArgumentError(
-        f"column {column.name!r} holds {what}, but also text: {cells}{more}. "
-        f"Correct or empty these cells, or leave the column out (--drop {column.name})."
+        f"column {column.name!r} holds {what}, but also text: {cells}{more}. Correct or empty these cells{hint}."
     )
 
 
@@ -174,17 +193,19 @@ def short(text: str) -> str:
     return repr(text) if len(text) <= 30 else f"{text[:27]!r}..."
 
 
-def refuse_infinities(table: Table, column: Column) -> None:
+def refuse_infinities(table: Table, column: Column, hint: str = "") -> None:
     """Infinite numbers: an error with the first one's line."""
     if column.kind is not Kind.NUMBER:
         return
-    rows = np.flatnonzero(np.isinf(column.data))
-    if len(rows):
-        raise ArgumentError(
-            f"column {column.name!r} must hold finite numbers, but {table.where(int(rows[0]))} has "
-            f"{column.data[rows[0]]}{f' (and {len(rows) - 1:,} more cells)' if len(rows) > 1 else ''}. "
-            f"Correct or empty such cells, or leave the column out (--drop {column.name})."
-        )
+    start = 0
+    for piece in column.pieces():
+        rows = np.flatnonzero(np.isinf(piece.data))
+        if len(rows):
+            raise ArgumentError(
+                f"column {column.name!r} must hold finite numbers, but {table.where(start + int(rows[0]))} has "
+                f"{piece.data[rows[0]]}. Correct or empty such cells{hint}."
+            )
+        start += len(piece)
 
 
 def overview(profiles: Iterable[ColumnProfile]) -> str:

@@ -74,6 +74,12 @@ class Column:
         """The cells of some rows."""
         return replace(self, data=self.data[rows], strays=None)
 
+    def pieces(self, rows: Rows | None = None) -> Iterator[Column]:
+        """The cells of some rows (None: all), CHUNK_ROWS at a time."""
+        for start in range(0, len(self) if rows is None else len(rows), CHUNK_ROWS):
+            part = slice(start, start + CHUNK_ROWS)
+            yield self.take(part if rows is None else rows[part])
+
     def native(self) -> list[Any]:
         """The cells as Python objects of their original type; None where missing."""
         return to_python(self, self.data)
@@ -219,8 +225,8 @@ def joined(columns: Sequence[Column]) -> Column:
     return replace(first, data=np.concatenate(data), levels=levels, strays=None)
 
 
-def recoded(column: Column, index: Mapping[str, int], unseen: int = -1) -> npt.NDArray[np.int32]:
-    """The codes of a column of texts by another list of levels; -1 where missing, `unseen` where it is not listed."""
+def recoded(column: Column, index: Mapping[str, int], unseen: int = -1, missing: int = -1) -> npt.NDArray[np.int32]:
+    """The codes of a column of texts by another list of levels."""
     assert column.levels is not None
-    codes = np.array([index.get(text, unseen) for text in column.levels.tolist()] + [-1], np.int32)
+    codes = np.array([index.get(text, unseen) for text in column.levels.tolist()] + [missing], np.int32)
     return np.asarray(codes[column.data])

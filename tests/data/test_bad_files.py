@@ -179,8 +179,8 @@ def test_text_among_numbers_is_named_by_its_lines(write: Write) -> None:
 def test_infinities_are_named_by_their_line(write: Write) -> None:
     table = read_table(write("n,m\n1,2\n-inf,3\n1e999,4\n"))
     assert refused(lambda: profile(table)) == (
-        "column 'n' must hold finite numbers, but line 3 of data.csv has -inf (and 1 more cells). Correct or empty "
-        "such cells, or leave the column out (--drop n)."
+        "column 'n' must hold finite numbers, but line 3 of data.csv has -inf. Correct or empty such "
+        "cells, or leave the column out (--drop n)."
     )
     assert [one.used for one in profile(table, drop=["n"])] == [False, True]
 
