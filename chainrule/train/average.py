@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 
 from chainrule import nn
 from chainrule.functions.factories import tensor
@@ -24,8 +23,8 @@ class Average:
         if not 0 < decay < 1:
             raise ArgumentError(f"fit: ema must be a decay between 0 and 1, such as 0.999, not {decay}.")
         self.decay = decay
-        self.cells = floating_cells(model)
-        self.averages = {name: Buffer(Tensor(Value(cell.read().array.copy()))) for name, cell in self.cells.items()}
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)  # the averages are its weights
+        self.cells, self.averages = floating_cells(model), floating_cells(self.model)
         self.steps = Buffer(tensor(0.0).double())
 
     def update(self) -> None:
@@ -39,24 +38,12 @@ class Average:
 
     def kept(self) -> dict[str, Tensor]:
         """What checkpoints hold of it."""
-        averages: dict[str, Tensor] = {f"average/{name}": average for name, average in self.averages.items()}
-        return averages | {"average steps": self.steps}
+        return {f"average/{name}": average for name, average in self.averages.items()} | {"average steps": self.steps}
 
     def take_over(self) -> None:
         """Makes the averages the model's weights."""
         for name, cell in self.cells.items():
-            cell.write(Value(self.averages[name].read().array))
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The model with the averages as its weights, for as long as the block lasts."""
-        held = {name: cell.read() for name, cell in self.cells.items()}
-        self.take_over()
-        try:
-            yield
-        finally:
-            for name, cell in self.cells.items():
-                cell.write(held[name])
+            cell.write(Value(self.averages[name].read().array.copy()))
 
 
 def floating_cells(model: nn.Module) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule import nn
+from chainrule.compiler import compile
+from chainrule.functions import FUNCTIONS
 from chainrule.ir import state
+from chainrule.ir.errors import LeakedTensorError, TracedValueError
 from chainrule.ir.value import Value
 from chainrule.tensor import Tensor
 from chainrule.train.feed import ArrayFeed, Batch, Feed, LoaderFeed
@@ -18,6 +21,9 @@ from chainrule.train.metrics import Metric, Sums
 from chainrule.train.objective import Objective
 
 CHUNK = 1024  # rows at a time: the same for every part, so that bits do not depend on its size
+WORTH_COMPILING = 64  # calls: fewer take less time than compiling one
+
+cat: Callable[[list[Tensor]], Tensor] = FUNCTIONS["cat"]
 
 
 @contextmanager
@@ -37,40 +43,91 @@ def evaluation(model: nn.Module) -> Iterator[None]:
 def chunks(feed: Feed) -> Iterator[Batch]:
     """The batches that a part is evaluated in: all rows, in order."""
     if isinstance(feed, LoaderFeed):
-        yield from feed.batches()
+        yield from feed.batches(0)
         return
-    rows = feed.rows or 0
     held = [array.read().array for array in feed.arrays]
-    for start in range(0, rows, CHUNK):
+    for start in range(0, feed.rows or 0, CHUNK):
         yield tuple([Tensor(Value(array[start : start + CHUNK])) for array in held])
 
 
-def evaluate(model: nn.Module, feed: Feed, objective: Objective, metrics: tuple[Metric, ...]) -> dict[str, float]:
-    """The loss, which is the mean over the weights if there are any, and the metrics by name."""
-    loss, weight = 0.0, 0.0
-    sums: Sums | None = None
-    totals: npt.NDArray[np.float64] = np.zeros(0)
-    kept: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
-    whole = [metric for metric in metrics if metric.whole]
-    with evaluation(model):
-        for x, y, *weights in chunks(feed):
+class Evaluation:
+    """A part of the data, to be evaluated `times` times. Compiled where that is worth it; the answer depends on the
+    sizes alone, so that runs of the same settings have the same bits."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        feed: Feed,
+        objective: Objective,
+        metrics: tuple[Metric, ...],
+        times: int = 1,
+        compiled: bool = False,
+    ) -> None:
+        self.model = model
+        self.feed = feed
+        self.metrics = metrics
+        self.whole = [metric for metric in metrics if metric.whole]
+        calls = times * (feed.steps if isinstance(feed, LoaderFeed) else -(-(feed.rows or 0) // CHUNK))
+        self.sums: Sums | None = None
+        self.eager = self._summing(objective)
+        self.run: Callable[..., Any] = compile(self.eager) if compiled and calls >= WORTH_COMPILING else self.eager
+
+    def _summing(self, objective: Objective) -> Callable[..., Any]:
+        """A function of a batch: loss times rows, weight, and the metrics' sums; and the outputs if they are needed."""
+        model, sums_of, keep = self.model, self._sums_of, bool(self.whole)
+
+        def summed(x: Tensor, y: Tensor, weights: Tensor | None = None) -> Any:
             outputs = model(x)
-            value, share = objective(outputs, y, weights[0] if weights else None)
-            loss += float(value.item()) * y.shape[0]
-            weight += float(share.item() if isinstance(share, Tensor) else share)
-            if sums is None:
-                sums = Sums(metrics, outputs, y)
-                totals = np.zeros(sums.width)
-            for part, where in zip(sums.parts(outputs, y), sums.places, strict=True):
-                totals[where] += part.read().array
-            if whole:
-                kept.append((outputs.read().array, y.read().array))
-    found = {"loss": loss / weight if weight else float("nan")}
-    found |= sums.values(totals) if sums is not None else {}
-    if whole and kept:
-        outputs_of, targets_of = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
-        found |= {metric.name: metric.of_all(outputs_of, targets_of) for metric in whole}
-    return {name: found[name] for name in ("loss", *[metric.name for metric in metrics]) if name in found}
+            loss, weight = objective(outputs, y, weights)
+            sums = sums_of(outputs, y)
+            share = weight.double() if isinstance(weight, Tensor) else loss.new_full((), float(weight)).double()
+            head = [(loss.double() * float(y.shape[0])).reshape(1), share.reshape(1)]
+            found = cat([*head, *sums])
+            return (found, outputs) if keep else found
+
+        return summed
+
+    def _sums_of(self, outputs: Tensor, y: Tensor) -> list[Tensor]:
+        return [metric.update(outputs, y) for metric in self.metrics if not metric.whole]
+
+    def results(self) -> dict[str, float]:
+        """The loss, which is the mean over the weights if there are any, and the metrics by name."""
+        total: npt.NDArray[np.float64] | None = None
+        kept: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+        with evaluation(self.model):
+            for batch in chunks(self.feed):
+                found = self._called(batch)
+                if self.whole:
+                    found, outputs = found
+                    kept.append((outputs.read().array, batch[1].read().array))
+                if self.sums is None:
+                    self.sums = Sums(self.metrics, *self._example(batch))
+                total = found.read().array.copy() if total is None else total + found.read().array
+        assert total is not None
+        assert self.sums is not None
+        values = {"loss": float(total[0] / total[1]) if total[1] else float("nan")} | self.sums.values(total[2:])
+        if self.whole:
+            outputs, targets = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
+            values |= {metric.name: metric.of_all(outputs, targets) for metric in self.whole}
+        return {name: values[name] for name in ("loss", *[metric.name for metric in self.metrics])}
+
+    def _called(self, batch: Batch) -> Any:
+        if self.run is self.eager:
+            return self.run(*batch)
+        try:
+            return self.run(*batch)
+        except (TracedValueError, LeakedTensorError):
+            self.run = self.eager
+            return self.run(*batch)
+
+    def _example(self, batch: Batch) -> tuple[Any, Any]:
+        x, y = [Tensor(Value(part.read().array[:1])) for part in batch[:2]]
+        return self.model(x), y
+
+
+def evaluate(model: nn.Module, feed: Feed, objective: Objective, metrics: tuple[Metric, ...]) -> dict[str, float]:
+    """The loss and the metrics, once."""
+    return Evaluation(model, feed, objective, metrics).results()
 
 
 def outputs_of(model: nn.Module, x: Tensor) -> npt.NDArray[Any]:

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.data import DataLoader
-from chainrule.data.cutting import Rows, cut_in_order
+from chainrule.data.cutting import Rows, batches_ahead, pieces_of
 from chainrule.data.dataset import length_of
-from chainrule.data.sampler import permutation
 from chainrule.functions.generator import Generator, current
+from chainrule.functions.random import randint
 from chainrule.ir.errors import ArgumentError
 from chainrule.ir.types import float64
 from chainrule.ir.value import Value
+from chainrule.ops import philox
 from chainrule.ops.creation import default_dtype
 from chainrule.tensor import Tensor, from_array
 
@@ -32,18 +33,23 @@ class ArrayFeed:
 
     def __init__(self, arrays: tuple[Tensor, ...], batch_size: int) -> None:
         self.arrays = arrays
+        self.seed = 0  # of the order
         self.rows: int | None = arrays[0].shape[0]
         self.batch_size = min(batch_size, self.rows)
         self.steps = max(1, self.rows // self.batch_size)
 
+    def begin(self) -> None:
+        """Draws the seed of the order from the generator in use."""
+        self.seed = int(randint(0, 2**62, (1,), generator=current()).item())
+
     def example(self) -> Batch:
         """A first row."""
-        return tuple([next(iter(cut_in_order((array,), np.zeros(1, np.int64), 1)))[0] for array in self.arrays])
+        return next(cut(self.arrays, np.zeros(1, np.int64), 1))
 
-    def batches(self, skipped: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, whose order is drawn now, without those that were skipped."""
-        order = permutation(self.rows or 0, current())[: self.steps * self.batch_size]
-        return map(tuple, cut_in_order(self.arrays, order[skipped * self.batch_size :], self.batch_size))
+    def batches(self, epoch: int, skipped: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, without those that were skipped. Their order depends on the seed and its number."""
+        order = philox.permutation(self.seed, epoch, self.rows or 0)[: self.steps * self.batch_size]
+        return cut(self.arrays, order[skipped * self.batch_size :], self.batch_size)
 
     def generators(self) -> dict[str, Generator]:
         """The generators that the order is drawn from, besides the one in use."""
@@ -64,20 +70,23 @@ class LoaderFeed:
         if self.steps == 0:
             raise ArgumentError("fit: the loader gives no batches. Is batch_size larger than the data, with drop_last?")
 
+    def begin(self) -> None:
+        """Nothing: the loader has its own order."""
+
     def example(self) -> Batch:
         """The first row of a first batch; the generators stay as they were."""
         if self._example is not None:
             return self._example
         sources = [current(), *self.generators().values()]
         before = [source.get_state() for source in sources]
-        batch = next(iter(self.batches()))
+        batch = next(iter(self.batches(0)))
         for source, state in zip(sources, before, strict=True):
             source.set_state(state)
         self._example = tuple([tensor[:1] for tensor in batch])
         return self._example
 
-    def batches(self, skipped: int = 0) -> Iterator[Batch]:
-        """The batches of a pass over the loader, without those that were skipped."""
+    def batches(self, epoch: int, skipped: int = 0) -> Iterator[Batch]:
+        """The batches of the next pass over the loader, whatever its number, without those that were skipped."""
         return islice(map(as_batch, self.loader), skipped, None)
 
     def generators(self) -> dict[str, Generator]:
@@ -88,6 +97,16 @@ class LoaderFeed:
 
 
 Feed = ArrayFeed | LoaderFeed
+
+
+def cut(arrays: tuple[Tensor, ...], order: Rows, size: int) -> Iterator[Batch]:
+    """Batches of `size` rows, many cut at a time: what is done once for each takes longer than copying small rows."""
+    sources = [array.read().array for array in arrays]
+    ahead = size * batches_ahead(arrays, size)
+    for start in range(0, len(order), ahead):
+        rows = order[start : start + ahead]
+        pieces = [pieces_of(source, rows, size) for source in sources]
+        yield from zip(*[[Tensor(Value(piece)) for piece in cut_up] for cut_up in pieces], strict=True)
 
 
 def as_batch(batch: Any) -> Batch:

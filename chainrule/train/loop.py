@@ -15,7 +15,7 @@ from chainrule.functions.generator import current
 from chainrule.ir.errors import ArgumentError, DivergedError, LeakedTensorError, StateDictError, TracedValueError
 from chainrule.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from chainrule.train.diverging import because, located
-from chainrule.train.evaluating import evaluate
+from chainrule.train.evaluating import Evaluation
 from chainrule.train.events import (
     Diverged,
     EpochEnded,
@@ -26,9 +26,10 @@ from chainrule.train.events import (
     Stateful,
     Stopped,
 )
-from chainrule.train.feed import Batch, Feed
+from chainrule.train.feed import ArrayFeed, Batch, Feed
 from chainrule.train.snapshot import (
     Arrays,
+    bits,
     load_optimizer,
     model_cells,
     optimizer_state,
@@ -86,6 +87,8 @@ class Loop:
         self.steppers = [listener.stepped for listener in listeners if hasattr(listener, "stepped")]
         self.step = Step(plan.recipe, plan.train.example(), plan.compiled)
         self.generator = current()
+        plan.train.begin()
+        self.validation = self._evaluation()
         self.epoch = 0  # finished
         self.position = 0  # batches of the running epoch that are done
         self.steps = 0  # batches since the run began
@@ -145,7 +148,6 @@ class Loop:
                 self._run_epoch()
         except KeyboardInterrupt:
             self.torn = True
-            self._settle()
             self.stop("interrupted")
         reason = self.stopping or "all epochs"
         best_epoch = None if self.best is None else self.best["epoch"]
@@ -180,10 +182,10 @@ class Loop:
             self.order_states = self.generator_states()
             if self.good is None or self.steps - self.good.step >= REPEATED:
                 self.good = Good(self.steps, *self.state())
-            return self.plan.train.batches()
+            return self.plan.train.batches(self.epoch)
         now = self.generator_states()
         self.put_generators(self.order_states)
-        batches = self.plan.train.batches(self.position)
+        batches = self.plan.train.batches(self.epoch, self.position)
         first = next(batches, None)  # a loader draws its order only now
         self.put_generators(now)
         return iter([]) if first is None else chained(first, batches)
@@ -192,6 +194,7 @@ class Loop:
         """A step, and that of the schedule; its loss. Nobody is told."""
         done, accumulate = self.position + 1, self.plan.recipe.accumulate
         update = accumulate == 1 or done == self.plan.train.steps or done % accumulate == 0
+        self.step.begin(self.position == 0)
         watch = self.step.watch
         if watch is None:
             loss, norms = self._call(update, False, batch), None
@@ -240,10 +243,9 @@ class Loop:
     def end_epoch(self) -> None:
         plan = self.plan
         train = self.step.results()
-        validation = self._evaluated()
+        validation = {} if self.validation is None else self.validation.results()
         self.epoch += 1
         self.position = 0
-        self.step.reset()
         values = validation or train
         improved = self._note_best(values, train, validation)
         lr = self.lr
@@ -258,14 +260,13 @@ class Loop:
             self.tell(Improved(epoch=self.epoch, step=self.steps, monitor=plan.monitor, value=values[plan.monitor]))
         self.tell(EpochEnded(**row, remaining_seconds=self._remaining(), improved=improved))
 
-    def _evaluated(self) -> dict[str, float]:
+    def _evaluation(self) -> Evaluation | None:
         plan, average = self.plan, self.plan.recipe.average
         if plan.validation is None:
-            return {}
-        if average is None:
-            return evaluate(self.model, plan.validation, plan.recipe.objective, plan.recipe.metrics)
-        with average.in_place():
-            return evaluate(self.model, plan.validation, plan.recipe.objective, plan.recipe.metrics)
+            return None
+        model = self.model if average is None else average.model
+        recipe = plan.recipe
+        return Evaluation(model, plan.validation, recipe.objective, recipe.metrics, plan.epochs, plan.compiled)
 
     def _row(self, train: dict[str, float], validation: dict[str, float], lr: float) -> Row:
         return {
@@ -299,14 +300,6 @@ class Loop:
         guess = left * (self.seconds / max(1, self.steps))
         return guess if self.plan.time_limit is None else min(guess, max(0.0, self.plan.time_limit - self.seconds))
 
-    def _settle(self) -> None:
-        """After an interrupt: a step may be done that was not counted."""
-        done = self.step.batches_done()
-        if done == self.position + 1:
-            self.position, self.steps = done, self.steps + 1
-            if self.schedule is not None:
-                self.schedule.step()
-
     def _diverged(self) -> None:
         """The loss of the last step is not finite: says where that began, and puts the last good weights back."""
         step, epoch, best, listeners = self.steps, self.epoch + 1, self.best_weights, self.listeners
@@ -337,6 +330,8 @@ class Loop:
         arrays = taken(model_cells(self.model), "model/") | taken(self.step.cells(), "step/") | slots
         arrays |= {f"best/{name}": array for name, array in self.best_weights.items()}
         arrays |= {f"order/{name}": array for name, array in self.order_states.items()}
+        if isinstance(self.plan.train, ArrayFeed):
+            arrays["seed"] = np.array([self.plan.train.seed])
         arrays |= {f"generator/{name}": array for name, array in self.generator_states().items()}
         meta = {
             "format": FORMAT,
@@ -370,6 +365,8 @@ class Loop:
         self.best_weights = part_of(arrays, "best/")
         self.order_states = part_of(arrays, "order/")
         self.put_generators(part_of(arrays, "generator/"))
+        if isinstance(self.plan.train, ArrayFeed):
+            self.plan.train.seed = int(arrays["seed"][0])
         self.epoch, self.position, self.steps = meta["epoch"], meta["position"], meta["step"]
         self.history, self.best = restored(meta["history"]), restored(meta["best"])
         self.seconds_before, self.begun = meta["seconds"], time.perf_counter()
@@ -388,7 +385,7 @@ class Loop:
         return {"main": self.generator} | self.plan.train.generators()
 
     def generator_states(self) -> Arrays:
-        return {name: generator.state.read_outside().array.copy() for name, generator in self._generators().items()}
+        return {name: bits(generator.state) for name, generator in self._generators().items()}
 
     def put_generators(self, states: Arrays) -> None:
         for name, generator in self._generators().items():

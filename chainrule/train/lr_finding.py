@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule import nn
-from chainrule.functions.generator import Generator
+from chainrule.functions.generator import Generator, current
 from chainrule.ir.errors import ArgumentError
 from chainrule.optim.lr_scheduler.base import write_setting
 from chainrule.train.assembling import assembled, check_settings, generating
@@ -62,6 +62,7 @@ def lr_find(
         raise ArgumentError(f"lr_find: 0 < lowest < highest is needed, not {lowest} and {highest}.")
     generator = None if seed is None else Generator().manual_seed(seed)
     with generating(generator):
+        main = current().get_state()
         feed, recipe = assembled(model, train, **arguments, metrics=())
         before, modes = taken(model_cells(model)), [module for module in model.modules() if not module.training]
         slots, settings = optimizer_state(recipe.optimizer)
@@ -75,6 +76,7 @@ def lr_find(
             put_back(model_cells(model), before)
             load_optimizer(recipe.optimizer, slots, settings)
             loop.put_generators(generators)
+            current().set_state(main)
             for module in modes:
                 module.training = False
     smooth = smoothed(losses)
@@ -87,13 +89,14 @@ def walked(loop: Loop, feed: Feed, rates: npt.NDArray[np.float64]) -> list[float
     first = float(groups[0]["lr"]) or 1.0
     shares = [float(group["lr"]) / first or 1.0 for group in groups]
     losses: list[float] = []
-    batches = feed.batches()
+    batches, passes = feed.batches(0), 0
     for rate in rates:
         for group, share in zip(groups, shares, strict=True):
             write_setting(group, "lr", float(rate) * share)
         batch: Batch | None = next(batches, None)
         if batch is None:
-            batches = feed.batches()
+            passes += 1
+            batches = feed.batches(passes)
             batch = next(batches)
         loss = float(loop.one_step(batch).item())
         if not np.isfinite(loss) or (losses and loss > WORSE * min(losses) > 0):

@@ -20,17 +20,19 @@ from chainrule.ir import state
 from chainrule.ir.types import Array
 from chainrule.ir.value import Value
 from chainrule.optim import Optimizer
-from chainrule.tensor import Buffer, Tensor
+from chainrule.tensor import Buffer, ScalarCell, Tensor
 from chainrule.train.average import Average
 from chainrule.train.evaluating import evaluation
 from chainrule.train.feed import Batch
 from chainrule.train.metrics import Metric, Sums
 from chainrule.train.objective import Objective
 from chainrule.train.penalties import penalty
+from chainrule.train.snapshot import bits
 from chainrule.train.watching import Watch
 
 cat: Callable[[list[Tensor]], Tensor] = FUNCTIONS["cat"]
-HEAD = 3  # totals begin with the number of batches, the loss times its weight, and the weight
+where: Callable[..., Tensor] = FUNCTIONS["where"]
+HEAD = 2  # totals begin with the loss times the rows, and the weight
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Step:
         self.target_dtype = target.dtype
         self.sums = Sums(recipe.metrics, outputs, target)
         self.totals = Buffer(Tensor(Value(np.zeros(HEAD + self.sums.width))))
+        self.first, self.fresh = (
+            True,
+            ScalarCell(1.0),
+        )  # 1 at the first step of an epoch, whose totals replace those of the one before
         trained = [p for p in recipe.model.parameters() if p.requires_grad]
         self.trained = trained
         self.gathered = Gathered(trained) if recipe.accumulate > 1 else None
@@ -67,18 +73,16 @@ class Step:
         self.eager = stepper(self)
         self.run: Callable[..., Any] = compile(self.eager) if compiled else self.eager
 
-    def reset(self) -> None:
-        """Begins an epoch."""
-        self.totals.write(Value(np.zeros(self.totals.shape)))
-
-    def batches_done(self) -> int:
-        """The number of batches since the last reset, which is right even if a step was interrupted."""
-        return int(self.totals.read().array[0])
+    def begin(self, first: bool) -> None:
+        """Before a step: whether it is the first of an epoch."""
+        if first is not self.first:
+            self.first = first
+            self.fresh.write(Value(np.asarray(float(first))))
 
     def results(self) -> dict[str, float]:
-        """The loss and the metrics of all batches since the last reset."""
-        totals = self.totals.read().array
-        return {"loss": float(totals[1] / totals[2])} | self.sums.values(totals[HEAD:])
+        """The loss and the metrics of all batches of this epoch."""
+        totals = bits(self.totals)
+        return {"loss": float(totals[0] / totals[1])} | self.sums.values(totals[HEAD:])
 
     def cells(self) -> dict[str, Tensor]:
         """What a step keeps besides the model and the optimiser."""
@@ -100,7 +104,7 @@ def probe(model: nn.Module, example: Batch) -> tuple[Any, Any]:
 def stepper(step: Step) -> Callable[..., Any]:
     """The function that is compiled. update: whether the weights change, or the gradients are only gathered. watch:
     whether norms are returned too."""
-    recipe, totals, sums = step.recipe, step.totals, step.sums
+    recipe, totals, fresh, sums = step.recipe, step.totals, step.fresh, step.sums
     model, objective, optimizer, average = recipe.model, recipe.objective, recipe.optimizer, recipe.average
     gathered, trained, penalised = step.gathered, step.trained, list(recipe.penalised)
     l1, l2, clip, watched = recipe.l1, recipe.l2, recipe.clip, step.watch
@@ -120,7 +124,7 @@ def stepper(step: Step) -> Callable[..., Any]:
             optimizer.step()
             if average is not None:
                 average.update()
-        add_up(totals, sums, loss, weight, outputs, y)
+        add_up(totals, fresh, sums, loss, weight, outputs, y)
         return loss if watched is None or before is None else (loss, watched.after(before))
 
     return train_step
@@ -148,13 +152,14 @@ class Gathered:
                 self.rows.zero_()
 
 
-def add_up(totals: Buffer, sums: Sums, loss: Tensor, weight: Any, outputs: Tensor, y: Tensor) -> None:
+def add_up(totals: Buffer, fresh: Tensor, sums: Sums, loss: Tensor, weight: Any, outputs: Tensor, y: Tensor) -> None:
     """Adds a batch to the totals."""
     with state.using(state.gradients_enabled, False):
         share = weight.detach().double() if isinstance(weight, Tensor) else totals.new_full((), float(weight))
         rows = float(y.shape[0])
-        head = [totals.new_full((1,), 1.0), (loss.detach().double() * rows).reshape(1), share.reshape(1)]
-        totals.add_(cat([*head, *sums.parts(outputs.detach(), y)]))
+        head = [(loss.detach().double() * rows).reshape(1), share.reshape(1)]
+        parts = cat([*head, *sums.parts(outputs.detach(), y)])
+        totals.copy_(where(fresh > 0, parts, totals + parts))  # whatever they were, NaN too
 
 
 def finite(loss: Tensor) -> bool:
