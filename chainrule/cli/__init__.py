@@ -12,6 +12,7 @@ COMMANDS = {
     "predict": "Predict the rows of a file with a run's model.",
     "resume": "Go on with a run that was interrupted.",
     "report": "Write a run's report.html and say where it is.",
+    "lr": "Find a learning rate for a source.",
     "data": "List the data sets that come along, or write one to a file.",
     "bench": "Time training steps here, beside PyTorch and JAX.",
 }

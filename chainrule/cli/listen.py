@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -12,14 +13,15 @@ from chainrule.cli.show import VERSION, pasted, print_json, say
 from chainrule.report import render
 from chainrule.runs.events import RunFinished, RunPlanned
 from chainrule.runs.job import RunResult
-from chainrule.train.events import EpochEnded, Event, Note
+from chainrule.train.display import Rows
+from chainrule.train.events import Event, RunBegan
 
 INTERRUPTED = 130  # the exit code
 
 
 def listener(as_json: bool) -> Callable[[Event], object]:
     """What a run tells its events."""
-    return json_listener if as_json else text_listener
+    return json_listener if as_json else TextListener()
 
 
 def json_listener(event: Event) -> None:
@@ -27,17 +29,26 @@ def json_listener(event: Event) -> None:
     print_json(event.as_dict())
 
 
-def text_listener(event: Event) -> None:
-    """Progress on stderr, results on stdout."""
-    if isinstance(event, RunPlanned):
-        for line in planned_lines(event):
-            say(line)
-    elif isinstance(event, EpochEnded):
-        say(f"{event.epoch} {event.train} {event.validation}")
-    elif isinstance(event, Note):
-        say(f"note: {event.text}")
-    elif isinstance(event, RunFinished) and event.status == "interrupted":
-        say(f"interrupted, and saved; go on with: {pasted('chainrule', 'resume', event.folder)}")
+class TextListener:
+    """Progress on stderr: what will be done, a row for each epoch, how it ended."""
+
+    def __init__(self) -> None:
+        self.rows = Rows()
+
+    def __call__(self, event: Event) -> None:
+        """An event."""
+        if isinstance(event, RunPlanned):
+            for line in planned_lines(event):
+                say(line)
+        elif isinstance(event, RunFinished) and event.status == "interrupted":
+            say(f"interrupted, and saved; go on with: {pasted('chainrule', 'resume', event.folder)}")
+        elif isinstance(event, RunBegan) and event.step:
+            say(f"going on after step {event.step} in epoch {event.epoch + 1} of {event.epochs}")
+        self.rows(event)
+
+    def stepped(self, loop: Any) -> None:
+        """A step."""
+        self.rows.stepped(loop)
 
 
 def conclude(result: RunResult, as_json: bool) -> None:

@@ -30,10 +30,12 @@ from chainrule.train.checkpoint import steps_in
 from chainrule.train.events import Event, Note
 from chainrule.train.files import FolderLock, write_whole
 from chainrule.train.fit import fit
+from chainrule.train.lr_finding import Curve, lr_find
 from chainrule.train.predictor import Predictor
 from chainrule.train.run import Run
 
 CHECKPOINTS = "checkpoints"
+FINDER_TAKES = ("loss", "optimizer", "batch_size", "class_weight", "l1", "clip", "compile", "seed")
 Listener = Callable[[Event], object]
 TREES_SECONDS = 20.0  # training that took so long does not notice the seconds that trees take
 
@@ -91,6 +93,8 @@ class Job:
             callbacks=[Lines(folder), *self.listeners],
             checkpoints=folder / CHECKPOINTS,
             resume=resume,
+            watch=True,
+            show=False,
             **self.arguments,
         )
 
@@ -222,6 +226,18 @@ def resume_run(folder: Path, listeners: Sequence[Listener] = ()) -> RunResult:
             if record[name] != now:
                 job.tell(Note(text=f"the run began on {record[name]} and goes on on {now}: the last bits will differ"))
         return job.carry_out(folder, record, resume=True)
+
+
+def find_rate(config: RunConfig) -> Curve:
+    """The loss at ever larger learning rates, for what `train_run` would train with these options. Writes nothing."""
+    if config.threads is not None:
+        set_num_threads(config.threads)
+    prepared = prepare(config)
+    settings = settle(config, len(prepared.train), prepared.encoding.width, prepared.task.kind)
+    model = build_model(settings, prepared)
+    arguments = fit_arguments(model, settings, prepared)
+    taken = {name: arguments[name] for name in FINDER_TAKES}
+    return lr_find(model, (prepared.train.x, prepared.train.y), **taken)
 
 
 def tupled(value: Any) -> Any:
