@@ -11,6 +11,7 @@ import click
 from chainrule.bench import around as surroundings
 from chainrule.bench import plot, runs, tables
 from chainrule.bench.workloads import WORKLOADS
+from chainrule.cli.options import debug_option
 from chainrule.ir.errors import ArgumentError
 from chainrule.threads import get_num_threads
 
@@ -56,6 +57,7 @@ def counts(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option("--around", is_flag=True, help="Steps without @compile, epochs through a loader, predictions.")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the table too, as .svg or .png.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@debug_option
 def bench(
     workloads: str,
     systems: str | None,

@@ -46,5 +46,15 @@ def lr(source: str, no_compile: bool, out: str | None, as_json: bool, **options:
     if found.suggestion is None:
         raise ArgumentError("no learning rate can be suggested: the loss never falls.")
     click.echo(f"learning rate {found.suggestion:.2g}")
-    given = [word for word in sys.argv[2:] if word not in ("--json", "--debug")]
-    click.echo(f"next:\n  {pasted('chainrule', 'train', *given, '--lr', f'{found.suggestion:.2g}')}")
+    words = pasted("chainrule", "train", *for_train(sys.argv[2:]), "--lr", f"{found.suggestion:.2g}")
+    click.echo(f"next:\n  {words}")
+
+
+def for_train(words: list[str]) -> list[str]:
+    """The words of this command that `train` is to get too."""
+    places = {place + 1 for place, word in enumerate(words) if word == "--out"}
+    return [
+        word
+        for place, word in enumerate(words)
+        if place not in places and word.partition("=")[0] not in ("--out", "--debug", "--json")
+    ]

@@ -48,7 +48,7 @@ def column_lines(columns: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for kind in dict.fromkeys(one["kind"] for one in used):
         names = [one["name"] for one in used if one["kind"] == kind]
-        lines.append((spread(names), f"{len(names):,} of kind {kind}"))
+        lines.append((spread(names), f"{len(names):,} columns, {kind}"))
     for reason, names in by_reason([one for one in columns if not one["used"]]).items():
         lines.append((spread(names), f"not used: {reason}"))
     return table(lines)

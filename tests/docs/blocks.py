@@ -8,6 +8,9 @@ What follows `python` in the line that opens a block:
     needs=torch           it is run only where that package is installed
     skip=reason           it is not run
 
+`console` blocks are commands as typed in a shell, each after "$ ", and what they print: with `console exit=2` the last
+one leaves with that code. They run in this process. A line "..." stands for any lines.
+
 `diff in=path` says the latter of the lines without their first column, for lines that are no Python by themselves.
 A `text` block shows what the Python block before it printed, and the message of the error that it raised; "..." in it
 stands for any characters of one line.
@@ -19,6 +22,8 @@ import contextlib
 import importlib.util
 import io
 import re
+import shlex
+import sys
 import warnings
 from collections.abc import Iterator
 from contextvars import Context
@@ -26,16 +31,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from chainrule.cli.main import main
 from chainrule.ir import state
 
 ROOT = Path(__file__).parents[2]
 HOW = {"", "raises", "warns", "in", "needs", "skip"}
+PROMPT = "$ "
 
 
 class Block(NamedTuple):
     """A fenced block: how it is to be run, its lines, the number of the first one, and the `text` block after it."""
 
-    how: str  # one of HOW
+    how: str  # one of HOW, or "console"
     what: str  # what follows "="
     code: str
     line: int
@@ -73,6 +80,11 @@ def blocks_of(text: str) -> list[Block]:
             known = how in HOW and bool(how) == bool(what)
             assert known, f"line {line}: unknown option `{option}`"
             found.append(Block(how, what, content, line, None))
+        elif language == "console":
+            how, _, what = option.partition("=")
+            assert how in ("", "exit"), f"line {line}: unknown option `{option}`"
+            assert content.startswith(PROMPT), f"line {line}: a console begins with a command after `{PROMPT}`"
+            found.append(Block("console", what or "0", content, line, None))
         elif language == "diff":
             assert option.startswith("in="), f"line {line}: `diff in=path`"
             whole = "\n".join([text[1:] for text in content.splitlines()])
@@ -104,6 +116,9 @@ def run_block(block: Block, name: str, namespace: dict[str, Any]) -> None:
         there = stands_in(block.code, (ROOT / block.what).read_text(encoding="utf8"))
         assert there, f"{place}: these lines do not stand in {block.what}"
         return
+    if block.how == "console":
+        run_console(block, place)
+        return
     code = compile("\n" * (block.line - 1) + block.code, name, "exec")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), expected_warning(block, place):
@@ -111,6 +126,35 @@ def run_block(block: Block, name: str, namespace: dict[str, Any]) -> None:
     if block.output is not None:
         shown = "\n".join([part for part in (printed.getvalue().rstrip("\n"), message) if part])
         assert matches(shown, block.output), f"{place} shows\n{shown}\nand not\n{block.output}"
+
+
+def run_console(block: Block, place: str) -> None:
+    """Runs the commands of a console, and checks what each prints and the exit code of the last."""
+    sessions = [part.partition("\n")[::2] for part in f"\n{block.code}".split(f"\n{PROMPT}")[1:]]
+    for number, (command, shown) in enumerate(sessions, start=1):
+        code, printed = run_command(command)
+        expected = int(block.what) if number == len(sessions) else 0
+        assert code == expected, f"{place}: `{command}` leaves with {code}, not {expected}, and prints\n{printed}"
+        assert matches_lines(printed, shown), f"{place}: `{command}` prints\n{printed}\nand not\n{shown}"
+
+
+def run_command(command: str) -> tuple[int, str]:
+    """The exit code of a command of the package, and all that it prints."""
+    program, *words = shlex.split(command)
+    assert program == "chainrule", f"only chainrule's commands can be run, not {program}"
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf8", write_through=True)
+    code = 0
+    with (
+        mock.patch.object(sys, "argv", [program, *words]),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+    ):
+        try:
+            main()
+        except SystemExit as exit:
+            code = exit.code if isinstance(exit.code, int) else 0
+    printed.seek(0)
+    return code, printed.read()
 
 
 def raised(code: Any, namespace: dict[str, Any], expected: str, place: str) -> str:
@@ -147,3 +191,12 @@ def matches(shown: str, pattern: str) -> bool:
     wanted = "\n".join(line.rstrip() for line in pattern.strip("\n").split("\n"))
     found = "\n".join(line.rstrip() for line in shown.split("\n"))
     return re.fullmatch(".*".join(map(re.escape, wanted.split("..."))), found) is not None
+
+
+def matches_lines(shown: str, pattern: str) -> bool:
+    """The same for the lines of a console, where a line "..." stands for any lines, or none."""
+    parts = []
+    for line in pattern.strip("\n").split("\n"):
+        whole = line.strip() == "..."
+        parts.append("(?:.*\n)*" if whole else ".*".join(map(re.escape, line.rstrip().split("..."))) + " *\n")
+    return re.fullmatch("".join(parts), shown.strip("\n") + "\n") is not None
