@@ -24,7 +24,7 @@ class Area:
 def area(width: float, height: float, y_labels: Sequence[str], x_name: str) -> Area:
     """The room that is left beside labels, the row of a legend, and the names of axes."""
     widest = max((width_of(words, SMALL) for words in y_labels), default=0.0)
-    return Area(widest + 10, 30, width - 12, height - 40)
+    return Area(widest + 10, 30, width - 20, height - 40)
 
 
 def grid(area: Area, y: Scale, ticks: Sequence[tuple[float, str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from chainrule.charts.svg import TIP, cut, drawing, escape, label, place, tag, w
 SHADES = 11  # of style.css: h0 .. h10
 BROKEN = -1  # what is not finite
 NONE = -2  # what is not there
+LEAST = 13.0  # pixels from one name of a row to the next
 Levels = npt.NDArray[np.int64]
 
 
@@ -50,7 +52,7 @@ def heatmap(
     names = [cut(words, 28) for words in rows.names]
     left = max((width_of(words, SMALL) for words in names), default=0.0) + 10
     across = (width - left - 8) / max(len(columns), 1)
-    high = across if square else min(22.0, max(9.0, 260.0 / max(len(names), 1)))
+    high = across if square else min(22.0, max(LEAST, 260.0 / max(len(names), 1)))
     top = 40.0
     bottom = top + high * len(names)
     parts = legend_of(left, family, key)
@@ -61,7 +63,7 @@ def heatmap(
     parts.append(tag("g", *cells, shape_rendering="crispEdges"))  # no seams between neighbours
     for k, (words, tip) in enumerate(zip(names, rows.tips, strict=True)):
         at = top + k * high
-        if high >= 8.5:
+        if k % math.ceil(LEAST / high) == 0:
             parts.append(label(left - 6, at + high / 2 + 4, words, "tick", "end"))
         whole = tag("title", escape(f"{cut(rows.names[k], TIP)}: {cut(tip, TIP)}"))
         parts.append(tag("path", whole, d=f"M0 {place(at)}H{place(width)}v{place(high)}H0Z", class_="cr-hover"))

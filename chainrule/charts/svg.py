@@ -9,6 +9,7 @@ from collections.abc import Iterable
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no text, or no UTF-8
 ELLIPSIS = "…"
+WIDE = "%@mwMW"
 TIP = 200  # letters of what is shown when one points at something
 
 
@@ -69,7 +70,7 @@ def drawing(name: str, width: float, height: float, title: str, description: str
 
 def width_of(words: str, size: float = 12.0) -> float:
     """About how wide a text is, in pixels: for room beside axes, not for typesetting."""
-    units = sum(1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.56 for letter in words)
+    units = sum(1.0 if letter in WIDE or unicodedata.east_asian_width(letter) in "WF" else 0.6 for letter in words)
     return units * size
 
 
