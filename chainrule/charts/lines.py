@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,13 +43,19 @@ def line_chart(
     x_name: str = "",
     log: bool = False,
     mark: Mark | None = None,
+    ceiling: float | None = None,
     size: tuple[float, float] = (WIDTH, HEIGHT),
 ) -> str:
-    """Lines over a common axis, whole numbers at the bottom; long ones are thinned without losing their extremes."""
+    """Lines over a common axis, whole numbers at the bottom; long ones are thinned without losing their extremes.
+
+    ceiling: what no value can pass, so that the axis ends there.
+    """
     thin = [Line(one.name, *thinned(one.x, one.y), one.series) for one in lines]
     heights = np.concatenate([one.y for one in thin]) if thin else np.zeros(0)
     places = np.concatenate([one.x for one in thin]) if thin else np.zeros(0)
     y = scale(heights.tolist(), 0, 1, log=log, margin=0.04)
+    if ceiling is not None and np.all(heights[np.isfinite(heights)] <= ceiling):
+        y = replace(y, high=min(y.high, ceiling))
     ticks = y.ticks(5)
     keys = [(one.name, f"cr-line cr-s{one.series}") for one in lines] if len(lines) > 1 else []
     keys += [(mark.words, "cr-mark")] if mark is not None else []

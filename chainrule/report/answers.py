@@ -59,10 +59,9 @@ def confusion(evaluation: Tree) -> list[Block]:
         blocks.append(picture(counts, names))
     else:
         blocks.append(missing(f"{count(len(counts))} classes are too many for a matrix."))
+    blocks.append(by_class(counts, names))
     pairs = confused(counts, names)
-    if pairs is not None and len(counts) > 2:
-        blocks.append(pairs)
-    return [*blocks, by_class(counts, names)]
+    return [*blocks, pairs] if pairs is not None and len(counts) > 2 else blocks
 
 
 def matrix(counts: np.ndarray, names: list[str]) -> Table:

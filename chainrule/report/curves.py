@@ -12,7 +12,7 @@ from chainrule.charts.svg import cut
 from chainrule.charts.thin import Floats
 from chainrule.report.page import Block, Figure, Figures, Prose, Section, missing
 from chainrule.report.record import Record
-from chainrule.report.scores import SHOWN
+from chainrule.report.scores import SHOWN, UP_TO_ONE
 from chainrule.report.tree import Tree
 
 MOST_CHARTS = 8
@@ -72,8 +72,11 @@ def chart(anchor: str, name: str, lines: list[Line], mark: Mark | None, size: tu
     shown = cut(SHOWN.get(name, name.replace("_", " ")), 40)
     finite = np.concatenate([one.y[np.isfinite(one.y)] for one in lines])
     log = name != "lr" and bool(len(finite)) and finite.min() > 0 and finite.max() / finite.min() > RANGE_OF_LOG
+    ceiling = 1.0 if name in UP_TO_ONE else None
     told = "; ".join(f"{one.name} from {figure(first(one.y))} to {figure(last(one.y))}" for one in lines)
-    svg = line_chart(anchor, f"{shown} by epoch", told, lines, x_name="epoch", log=log, mark=mark, size=size)
+    svg = line_chart(
+        anchor, f"{shown} by epoch", told, lines, x_name="epoch", log=log, mark=mark, ceiling=ceiling, size=size
+    )
     return Figure(svg, shown[:1].upper() + shown[1:], "logarithmic axis" if log else "")
 
 
@@ -97,7 +100,8 @@ def remarks(record: Record) -> list[str]:
     found = []
     reason = record.stopped["reason"].text() or record.run["result"]["stopped"].text()
     if reason:
-        found.append(f"Training ended: {cut(reason, 200)}.".replace("..", "."))
+        told = "it ran all its epochs" if reason == "all epochs" else cut(reason, 200).rstrip(".")
+        found.append(f"Training ended: {told}.")
     if best(record) and len(record.epochs) > 1:
         found.append("The weights of the best epoch (by validation) are the ones that were kept and tested.")
     found += [cut(note, 400) for note in record.notes]

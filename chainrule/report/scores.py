@@ -10,6 +10,7 @@ from chainrule.report.record import Record
 
 SHARES = {"accuracy", "balanced_accuracy", "top_k", "top5", "top_5"}  # read as percentages
 RATIOS = {"f1", "auc", "r2", "precision", "recall", *SHARES}  # higher is better
+UP_TO_ONE = {"accuracy", "balanced_accuracy", "f1", "auc", "r2", "precision", "recall"}
 SHOWN = {
     "rmse": "RMSE",
     "mae": "MAE",

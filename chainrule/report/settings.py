@@ -27,6 +27,7 @@ from chainrule.report.record import Record
 from chainrule.report.scores import Metric, Scores
 from chainrule.report.tree import Tree
 
+ASKED = "asked for"
 MOST_COLUMNS = 100
 MOST_OPTIONS = 100
 MOST_NOTES = 20
@@ -62,7 +63,7 @@ def configuration(record: Record) -> Section:
     blocks: list[Block] = []
     if options:
         rows = [
-            (plain(name.replace("_", "-"), "code"), value_of(option), plain(option["why"].text(), "quiet", 300))
+            (plain(name.replace("_", "-"), "code"), value_of(option), why_of(option))
             for name, option in options[:MOST_OPTIONS]
         ]
         note = f"{count(len(options) - MOST_OPTIONS)} more stand in run.json." if len(options) > MOST_OPTIONS else ""
@@ -75,6 +76,12 @@ def configuration(record: Record) -> Section:
         shown = model if len(model) <= MOST_MODEL else model[:MOST_MODEL] + "\n… the rest stands in run.json"
         blocks.append(Code(shown, "The model"))
     return Section("configuration", "Configuration", "Configuration", blocks)
+
+
+def why_of(option: Tree) -> Cell:
+    """What was asked for stands out from what chainrule chose."""
+    why = option["why"].text()
+    return Cell(strong(why)) if why == ASKED else plain(why, "quiet", 300)
 
 
 def value_of(option: Tree) -> Cell:

@@ -8,7 +8,7 @@ from chainrule.charts.numbers import MISSING, count, duration
 from chainrule.charts.svg import cut
 from chainrule.report.page import Cell, Head, Sentence, Table, Words, number, strong, user
 from chainrule.report.record import Record
-from chainrule.report.scores import TRIVIAL, Score, Scores, right_of
+from chainrule.report.scores import TRIVIAL, UP_TO_ONE, Score, Scores, right_of
 
 TREES = "trees"
 
@@ -157,7 +157,7 @@ def score_table(scores: Scores) -> Table:
     """The network among its baselines, the best first, with bars from zero."""
     everyone = sorted([scores.own, *scores.known()], key=lambda one: (scores.lead(one), one is not scores.own))
     largest = max((abs(one.value) for one in everyone), default=1.0) or 1.0
-    largest = 1.0 if scores.metric.key in RATIO_TO_ONE else largest
+    largest = 1.0 if scores.metric.key in UP_TO_ONE else largest
     rows = []
     for one in everyone:
         own = one is scores.own
@@ -169,9 +169,6 @@ def score_table(scores: Scores) -> Table:
     return Table(
         f"On the same {scores.part} rows", heads, rows, ("", "bar", "number"), marked=everyone.index(scores.own)
     )
-
-
-RATIO_TO_ONE = {"accuracy", "balanced_accuracy", "f1", "auc"}
 
 
 def not_compared(scores: Scores) -> str:

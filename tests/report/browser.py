@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,10 @@ QUIET = (
     "--remote-debugging-pipe",
 )
 PATIENCE = 30.0  # seconds for one answer
+# The browser reads commands from file 3 and writes answers to file 4. (`preexec_fn` would fork a process with threads.)
+PLACE = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+)
 FIRST_FREE = 10  # numbers of files below it are the shell's, or the pipe's
 
 
@@ -139,15 +144,14 @@ def browser(program: str, folder: Path) -> Iterator[Page]:
     from_browser, writes = os.pipe()
     ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE) for end in (reads, writes)]
 
-    def place() -> None:  # the browser reads commands from file 3 and writes answers to file 4
-        os.dup2(ends[0], 3)
-        os.dup2(ends[1], 4)
-
     log = (folder / "browser.log").open("wb")
     process = subprocess.Popen(
-        [program, *QUIET, f"--user-data-dir={folder / 'profile'}"],
-        stdout=log, stderr=log, stdin=subprocess.DEVNULL, close_fds=False, preexec_fn=place,
-    )  # fmt: skip
+        [sys.executable, "-SEc", PLACE, *map(str, ends), program, *QUIET, f"--user-data-dir={folder / 'profile'}"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        pass_fds=ends,
+    )
     for end in (reads, writes, *ends):
         os.close(end)
     try:

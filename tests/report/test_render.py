@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from chainrule.ir.errors import ArgumentError
-from chainrule.report import render
+from chainrule.report import render, settings
+from chainrule.runs import settings as runs_settings
 from tests.report import folders
 from tests.report.parsed import Parsed, parse
 
@@ -216,3 +217,7 @@ def test_jinja_is_imported_only_to_render() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_was_asked_for_is_called_so_by_runs() -> None:
+    assert settings.ASKED == runs_settings.ASKED
