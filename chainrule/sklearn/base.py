@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
 from chainrule import nn
+from chainrule.data import ColumnProfile, Table
 from chainrule.ir.errors import ArgumentError
 from chainrule.sklearn.continuing import Continuing
+from chainrule.sklearn.inputs import Array, ArrayInputs, TableInputs, as_inputs, columns_of, taken
 from chainrule.sklearn.models import OF_PRESETS, check_outputs, is_own, made_module
 from chainrule.sklearn.network import Network
-from chainrule.sklearn.rows import Floats, Rows, checked_weights, gathered, held_out
-from chainrule.sklearn.scaling import Scaling
+from chainrule.sklearn.rows import Rows, checked_weights, gathered, held_out
+from chainrule.sklearn.scaling import Floats
 from chainrule.sklearn.settings import check_parameters, settled
 from chainrule.sklearn.threads import limited_threads
 from chainrule.sklearn.training import Job, seed_from, seeded, trained
 from chainrule.train.run import Run
 
 FEWEST_HELD_OUT = 8  # fewer rows say nothing about when to stop
-Array = npt.NDArray[Any]
 
 
 class Net(BaseEstimator):  # type: ignore[misc]
     """Base of NetClassifier and NetRegressor, which hold the parameters."""
 
     _task = ""
+    _target_options: ClassVar[dict[str, Any]] = {}  # how `validate_data` is to look at y
     _network: Network
-    _scaling: Scaling | None
+    _inputs: ArrayInputs | TableInputs
     _continuing: Continuing | None
     history_: list[dict[str, Any]]
 
@@ -108,15 +110,22 @@ class Net(BaseEstimator):  # type: ignore[misc]
         weights = checked_weights(sample_weight, len(X))
         counts = weights > 0
         if not counts.all():
-            X, y, weights = X[counts], y[counts], weights[counts]
+            X, y, weights = taken(X, np.flatnonzero(counts)), y[counts], weights[counts]
         targets = self._learned_targets(y, classes) if begins else self._known_targets(y)
         weights = self._weights(targets, weights)
         if not weights.any():
             raise ArgumentError("class_weight must not be all zero for the classes that y holds.")
         return gathered(X, targets, weights)
 
-    def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Array, Array]:
-        raise NotImplementedError
+    def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Any, Array]:
+        """X as an array or a Table, y as an array: as many rows, and of a kind that can be trained on."""
+        inputs = as_inputs(X) if self.scale else X
+        if not isinstance(inputs, Table):
+            X, y = validate_data(self, X, y, reset=begins, **self._options(), **self._target_options)
+            return X, y
+        validate_data(self, X, reset=begins, skip_check_array=True)
+        _, y = check_X_y(np.zeros((len(inputs), 1)), y, estimator=self, **self._target_options)
+        return inputs, y
 
     def _options(self) -> dict[str, Any]:
         """How `validate_data` is to look at X."""
@@ -128,8 +137,8 @@ class Net(BaseEstimator):  # type: ignore[misc]
 
     def _split(self, rows: Rows, seed: int) -> tuple[Rows, Rows | None]:
         """The rows to train on, and those held out to see when to stop, if there are enough."""
-        count = len(rows.x)
-        share = settled(self.get_params(deep=False), count, int(np.prod(rows.x.shape[1:])), self._task)["valid"]
+        count = len(rows.y)
+        share = settled(self.get_params(deep=False), count, columns_of(rows.x), self._task)["valid"]
         if share * count < FEWEST_HELD_OUT:
             return rows, None
         classes = rows.y if self._task == "classification" else None
@@ -138,27 +147,23 @@ class Net(BaseEstimator):  # type: ignore[misc]
 
     def _begun(self, train: Rows) -> nn.Module:
         """What is learned before training, the settings, and the module as it begins."""
-        scales = self.scale and train.x.ndim == 2
-        self._scaling = Scaling.fit(train.x, train.weights) if scales else None
+        if isinstance(train.x, Table):
+            self._inputs = TableInputs.fit(train.x)
+        else:
+            self._inputs = ArrayInputs.fit(train.x, train.weights, self.scale)
         self.n_outputs_ = self._learn_units(train)
-        inputs = train.x.shape[1] if self._scaling is None else self._scaling.width
+        inputs = self._inputs.width
         parameters = self.get_params(deep=False)
-        self.settings_ = settings = settled(parameters, len(train.x), inputs, self._task)
+        self.settings_ = settings = settled(parameters, len(train.y), inputs, self._task)
         options = {name: settings[name] for name in OF_PRESETS if name in settings}
         module = made_module(settings.get("model", self.model), inputs, self.n_outputs_, options)
         if is_own(self.model):
-            check_outputs(module, self._inputs(train.x[:1]), self.n_outputs_)
+            check_outputs(module, self._inputs.apply(taken(train.x, np.zeros(1, np.int64))), self.n_outputs_)
         return module
 
     def _encoded(self, rows: Rows) -> Rows:
         """Rows as the network is trained on them."""
-        return Rows(self._inputs(rows.x), self._in_units(rows.y), rows.weights)
-
-    def _inputs(self, X: Array) -> Array:
-        """What the network gets of X."""
-        if self._scaling is not None:
-            return self._scaling.apply(X)
-        return X.astype(np.float32 if X.dtype.kind == "f" else np.int64, copy=False)
+        return Rows(self._inputs.apply(rows.x), self._in_units(rows.y), rows.weights)
 
     def _note(self, run: Run, has_valid: bool) -> None:
         """What is said about a fit."""
@@ -179,9 +184,18 @@ class Net(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> npt.NDArray[np.float64]:
         """What the network says of X, (n, outputs)."""
         check_is_fitted(self, "n_outputs_")
-        X = validate_data(self, X, reset=False, **self._options())
+        if isinstance(self._inputs, TableInputs):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            X = validate_data(self, X, reset=False, **self._options())
         with limited_threads(self.threads):
-            return self._network.outputs(self._inputs(X)).astype(np.float64)
+            return self._network.outputs(self._inputs.apply(X)).astype(np.float64)
+
+    @property
+    def columns_(self) -> tuple[ColumnProfile, ...] | None:
+        """What became of each column of a DataFrame that does not hold numbers alone."""
+        check_is_fitted(self, "n_outputs_")
+        return self._inputs.profiles if isinstance(self._inputs, TableInputs) else None
 
     @property
     def module_(self) -> nn.Module:
@@ -191,6 +205,6 @@ class Net(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = bool(self.scale)
+        tags.input_tags.allow_nan = tags.input_tags.categorical = bool(self.scale)
         tags.target_tags.required = True
         return tags

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from chainrule.ir.errors import ArgumentError
-from chainrule.sklearn.base import Array, Net
+from chainrule.sklearn.base import Net
+from chainrule.sklearn.inputs import Array
 from chainrule.sklearn.parameters import documented
-from chainrule.sklearn.rows import Floats, Rows
+from chainrule.sklearn.rows import Rows
+from chainrule.sklearn.scaling import Floats
 
 
 @documented
@@ -119,8 +120,8 @@ class NetClassifier(ClassifierMixin, Net):  # type: ignore[misc]
         """One pass over X and y. The first call needs all `classes` that there will be, unless y has them all."""
         return self._partial_fit(X, y, sample_weight, classes)
 
-    def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Array, Array]:
-        X, y = validate_data(self, X, y, reset=begins, **self._options())
+    def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Any, Array]:
+        X, y = super()._checked(X, y, begins)
         check_classification_targets(y)
         return X, y
 

@@ -24,9 +24,9 @@ epochs: passes over the rows. batch_size: rows a step.
 valid: the share of rows that is held out; after `patience` epochs in which their loss has not improved training stops,
     and the best weights are taken. 0 trains on all rows to the end. patience=0 always goes on to the last epoch.
 time_limit: seconds.
-scale: whether each column is brought to mean 0 and standard deviation 1, and a missing number (NaN) replaced by the
-    mean and told by a column of its own. Only of two-dimensional X. False: a model of your own gets whole numbers as
-    int64, all others float32.
+scale: whether columns of X are brought to mean 0 and standard deviation 1, missing numbers (NaN) replaced by the mean
+    and told by a column of their own, and the categories and dates of a DataFrame encoded as by `chainrule train`.
+    Only of two-dimensional X. False: a model of your own gets whole numbers as int64, all others as float32.
 warm_start: whether `fit` goes on from the weights that there are.
 threads: of machine code; None: as many as scikit-learn's own estimators take, so that processes side by side share the
     cores. The result has the same bits for any number.
@@ -36,6 +36,7 @@ ATTRIBUTES = """
 What a fit leaves:
 
 n_features_in_, feature_names_in_: the columns of X. n_outputs_: the numbers that the network gives for each row.
+columns_: what became of each column of a DataFrame that holds other things than numbers; else None.
 module_: the trained Module. settings_: what was used for each parameter.
 history_: a dict for each epoch: losses, scores, learning rate, seconds. n_iter_: how many there were.
 loss_curve_, validation_loss_curve_, validation_scores_: of each epoch; the latter two None where nothing was held out.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
-from chainrule.sklearn.base import Array, Net
+from chainrule.sklearn.base import Net
+from chainrule.sklearn.inputs import Array
 from chainrule.sklearn.parameters import documented
 from chainrule.sklearn.rows import Rows
 from chainrule.sklearn.scaling import Scaling
@@ -32,6 +32,7 @@ class NetRegressor(RegressorMixin, Net):  # type: ignore[misc]
     """
 
     _task = "regression"
+    _target_options: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
     _units: Scaling
 
     def __init__(
@@ -101,8 +102,8 @@ class NetRegressor(RegressorMixin, Net):  # type: ignore[misc]
         """One pass over X and y. Numbers are scaled by what the first call saw."""
         return self._partial_fit(X, y, sample_weight)
 
-    def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Array, Array]:
-        X, y = validate_data(self, X, y, reset=begins, multi_output=True, y_numeric=True, **self._options())
+    def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Any, Array]:
+        X, y = super()._checked(X, y, begins)
         return X, y.astype(np.float64, copy=False)
 
     def _learned_targets(self, y: Array, classes: Any) -> Array:

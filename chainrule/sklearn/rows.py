@@ -14,20 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.ir.errors import ArgumentError
-
-Floats = npt.NDArray[np.float64]
+from chainrule.sklearn.inputs import as_numbers, taken
+from chainrule.sklearn.scaling import Floats
 
 
 class Rows(NamedTuple):
-    """Inputs (n, ...), targets (n,) or (n, k), and weights (n,), which are above 0."""
+    """Inputs (n, ...) as an array or a Table, targets (n,) or (n, k), and weights (n,), which are above 0."""
 
-    x: npt.NDArray[Any]
+    x: Any
     y: npt.NDArray[Any]
     weights: Floats
 
     def take(self, places: npt.NDArray[np.int64]) -> Rows:
         """Some of them."""
-        return Rows(self.x[places], self.y[places], self.weights[places])
+        return Rows(taken(self.x, places), self.y[places], self.weights[places])
 
     @property
     def are_even(self) -> bool:
@@ -58,13 +58,13 @@ def checked_weights(asked: Any, count: int) -> Floats:
     return weights
 
 
-def gathered(x: npt.NDArray[Any], y: npt.NDArray[Any], weights: Floats) -> Rows:
+def gathered(x: Any, y: npt.NDArray[Any], weights: Floats) -> Rows:
     """The rows that weigh something, each once, in the order of their bytes."""
     kept = np.flatnonzero(weights)
     if len(kept) < len(weights):
-        x, y, weights = x[kept], y[kept], weights[kept]
+        x, y, weights = taken(x, kept), y[kept], weights[kept]
     x, y = with_one_zero(x), with_one_zero(y)
-    keys = keys_of(x, y)
+    keys = keys_of(as_numbers(x), y)
     order = np.argsort(keys)
     keys, weights = keys[order], weights[order]
     begins = np.concatenate([[True], keys[1:] != keys[:-1]])
@@ -73,12 +73,12 @@ def gathered(x: npt.NDArray[Any], y: npt.NDArray[Any], weights: Floats) -> Rows:
         weights = weights[np.lexsort((weights, np.cumsum(begins)))]
         weights = np.add.reduceat(weights, np.flatnonzero(begins))
         order = order[begins]
-    return Rows(x[order], y[order], weights)
+    return Rows(taken(x, order), y[order], weights)
 
 
-def with_one_zero(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """-0.0 as 0.0: the same number in the same bytes."""
-    return part + part.dtype.type(0) if part.dtype.kind == "f" else part
+def with_one_zero(part: Any) -> Any:
+    """-0.0 as 0.0 in arrays: the same number in the same bytes."""
+    return part + part.dtype.type(0) if isinstance(part, np.ndarray) and part.dtype.kind == "f" else part
 
 
 def keys_of(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,45 @@ def test_pipeline_and_frames() -> None:
     columns = make_column_transformer((StandardScaler(), ["size"]), (OneHotEncoder(), ["kind"]))
     net = make_pipeline(columns, NetRegressor(random_state=0)).fit(frame, y)
     assert net.score(frame, y) > 0.8
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_frame_of_categories_and_gaps_needs_no_pipeline(library: str) -> None:
+    frames = pytest.importorskip(library)
+    draws = np.random.default_rng(0)
+    kind, size = draws.choice(["a", "b", "c"], 300), draws.normal(size=300)
+    y = np.where(kind == "a", size, -size)
+    size[::7] = np.nan
+    frame = frames.DataFrame({"size": size, "kind": kind, "constant": ["x"] * 300})
+    net: Any = NetRegressor(random_state=0).fit(frame, y)
+    assert net.score(frame, y) > 0.7
+    assert net.feature_names_in_.tolist() == ["size", "kind", "constant"]
+    assert net.n_features_in_ == 3
+    assert [str(column) for column in net.columns_ if not column.used] == ["constant: not used, constant ('x')"]
+    assert same(pickle.loads(pickle.dumps(net)).predict(frame), net.predict(frame))
+    with pytest.raises(ValueError, match="feature names"):
+        net.predict(frame[["kind", "size", "constant"]])
+    other = frames.DataFrame({"size": [0.5], "kind": ["new"], "constant": ["x"]})
+    with pytest.warns(UserWarning, match="kind: an unseen category in 1 cell \\('new'\\)"):
+        net.predict(other)
+
+
+def test_weights_are_repetitions_in_frames_too() -> None:
+    pandas = pytest.importorskip("pandas")
+    draws = np.random.default_rng(0)
+    frame = pandas.DataFrame({"size": draws.normal(size=200), "kind": draws.choice(["a", "b", "c"], 200)})
+    y, times = draws.integers(0, 2, 200), draws.integers(0, 3, 200)
+    rows = draws.permutation(np.arange(200).repeat(times))
+    weighted = NetClassifier(epochs=3, random_state=0).fit(frame, y, sample_weight=times)
+    repeated = NetClassifier(epochs=3, random_state=0).fit(frame.iloc[rows], y[rows])
+    assert same(weighted.predict_proba(frame), repeated.predict_proba(frame))
+
+
+def test_a_frame_of_which_nothing_can_be_used() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"name": [f"row {k}" for k in range(150)]})
+    with pytest.raises(ArgumentError, match="no column of X can be used: name: not used, "):
+        NetClassifier().fit(frame, IRIS[1])
 
 
 def test_names_of_columns_are_kept_and_checked() -> None:
