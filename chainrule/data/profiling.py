@@ -13,6 +13,7 @@ from chainrule.data.table import Column, Kind, Rows, Table, unknown_column
 from chainrule.ir.errors import ArgumentError
 
 ID_ROWS = 20  # from so many rows on, a column of its own value in every row is a key
+KEYS = {"id", "index", "key", "uuid", "guid", "column_1", "unnamed:_0"}  # the last two: a DataFrame's index, written
 COUNTED = 1_000_000  # different numbers are counted so far
 LISTED_COLUMNS = 30  # in a message that lists them
 
@@ -164,9 +165,7 @@ def numbered(column: Column) -> bool:
 def named_key(name: str) -> bool:
     """Whether a name says that the column identifies rows: id, row_id, customerId, index."""
     plain = name.replace("-", "_").replace(" ", "_")
-    return (
-        plain.lower() in {"id", "index", "key", "uuid", "guid"} or plain.lower().endswith("_id") or plain.endswith("Id")
-    )
+    return plain.lower() in KEYS or plain.lower().endswith("_id") or plain.endswith("Id")
 
 
 def shown(column: Column, row: int) -> str:

@@ -56,7 +56,9 @@ def split(
     known = ~table[target].is_missing
     free = np.flatnonzero((part == TRAIN) & known)
     keys = random_keys(table.rows, seed)
-    if time is not None:
+    if not any(shares[1:]):
+        how = "as given" if valid_rows is not None or test_rows is not None else "all rows train"
+    elif time is not None:
         part[free], how = by_time(table[time], free, shares)
     elif group is not None:
         part[free], how = by_group(table[group], free, shares, keys)
@@ -67,12 +69,11 @@ def split(
     train, valid_part, test_part = (np.flatnonzero((part == number) & known) for number in (TRAIN, VALID, TEST))
     refuse_empty(train, valid_part, test_part, shares, len(free))
     counts = f"{len(train):,} rows train, {len(valid_part):,} validate, {len(test_part):,} test"
+    fixed = [name for name, rows in zip(("valid", "test"), given.values(), strict=True) if rows is not None]
+    notes = [f"{' and '.join(fixed)} as given"] if fixed and any(shares[1:]) else []
     missing = int((~known).sum())
-    left_out = f"; {missing:,} without a target left out" if missing else ""
-    given_text = "".join(
-        f"; {name} given" for name, rows in zip(("valid", "test"), given.values(), strict=True) if rows is not None
-    )
-    return Parts(train, valid_part, test_part, f"{counts}: {how}{given_text}{left_out}")
+    notes += [f"{missing:,} without a {target} left out"] if missing else []
+    return Parts(train, valid_part, test_part, "; ".join([f"{counts}: {how}", *notes]))
 
 
 def checked_shares(valid: float, test: float) -> list[float]:
