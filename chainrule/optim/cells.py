@@ -24,9 +24,14 @@ from chainrule.tensor import ScalarCell, Tensor
 
 ZERO, ABOVE_HALF = "zero", "above half"
 FACTS: dict[str, Callable[[float], bool]] = {
-    ZERO: lambda number: number == 0,
-    ABOVE_HALF: lambda number: number > 0.5,
+    ZERO: lambda number: bool(number == 0),
+    ABOVE_HALF: lambda number: bool(number > 0.5),
 }
+
+
+_FACTS = tuple(FACTS.items())
+_INTS = (int, np.integer)  # a union, made at each call, takes longer than the question
+_NUMBERS = (int, float, np.integer, np.floating)
 
 
 class NumberCell(ScalarCell):
@@ -54,12 +59,15 @@ class NumberCell(ScalarCell):
         """Writes a number or a traced scalar; returns the cell that holds it from now on."""
         if state.trace.get() is not None:
             return self._put_in_trace(number)
-        facts = {name: holds(number) for name, holds in FACTS.items()}
-        if any(facts[name] != self.facts[name] for name in self.asked):
-            state.bump_version()
-            return NumberCell(number)
-        self.facts = facts
-        self.integer = isinstance(number, int | np.integer)
+        if number.__class__ is float and not self.integer and self._carrier.array.item() == number:
+            return self  # as the second of two decay rates when a schedule writes both
+        changed = [name for name, holds in _FACTS if holds(number) is not self.facts[name]]
+        if changed:
+            if self.asked.intersection(changed):
+                state.bump_version()
+                return NumberCell(number)
+            self.facts |= {name: not self.facts[name] for name in changed}
+        self.integer = isinstance(number, _INTS)
         self.write(Value(np.asarray(number, np.float64)))
         return self
 
@@ -89,7 +97,7 @@ def traced_scalar(number: Any) -> Carrier:
 
 def is_number(value: Any) -> bool:
     """Whether a value goes into a cell: an int or float, no bool."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def is_traced_number(value: Any) -> bool:

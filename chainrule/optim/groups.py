@@ -26,6 +26,8 @@ class ParamGroup(CellDict):
         if name == "differentiable" and value:
             raise NotYetError("optimiser: differentiable=True is not there yet; leave it out.")
         held = dict.get(self, name)
+        if held.__class__ is NumberCell and value.__class__ is float and held.put(value) is held:
+            return  # the short way, at each step of a schedule
         if name in LISTS:
             state.bump_version()
             dict.__setitem__(self, name, value)
