@@ -28,7 +28,7 @@ from chainrule.runs.settings import Setting, settle
 from chainrule.threads import set_num_threads
 from chainrule.train.checkpoint import steps_in
 from chainrule.train.events import Event, Note
-from chainrule.train.files import FolderLock, write_whole
+from chainrule.train.files import FolderLock, remove_parts, write_whole
 from chainrule.train.fit import fit
 from chainrule.train.lr_finding import Curve, lr_find
 from chainrule.train.predictor import Predictor
@@ -221,6 +221,7 @@ def resume_run(folder: Path, listeners: Sequence[Listener] = ()) -> RunResult:
     if config.threads is not None:
         set_num_threads(config.threads)
     with FolderLock(folder):
+        remove_parts(folder)  # of a process that was killed while it wrote
         job = Job(config, prepare(config, files), stored, listeners)
         for name, now in (("executor", get_executor()), ("cpu_level", cpu_level())):
             if record[name] != now:

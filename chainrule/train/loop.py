@@ -3,6 +3,7 @@ stopped anywhere goes on with the same bits."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -94,6 +95,7 @@ class Loop:
         self.steps = 0  # batches since the run began
         self.seconds_before = 0.0  # of the run that this one continues
         self.history: list[Row] = []
+        self.history_lines: list[str] = []  # its first rows as JSON, made once: each checkpoint has all of them
         self.best: Row | None = None
         self.best_weights: Arrays = {}
         self.stopping: str | None = None
@@ -339,13 +341,18 @@ class Loop:
             "position": self.position,
             "step": self.steps,
             "seconds": self.seconds,
-            "history": plain(self.history),
+            "history": self._history_lines(),
             "best": plain(self.best),
             "optimizer": optimizer,
             "schedule": None if self.plan.schedule is None else plain(self.plan.schedule.state_dict()),
             "listeners": {name: plain(listener.state_dict()) for name, listener in self._stateful()},
         }
         return arrays, meta
+
+    def _history_lines(self) -> list[str]:
+        rows = self.history[len(self.history_lines) :]
+        self.history_lines += [json.dumps(plain(row)) for row in rows]
+        return list(self.history_lines)
 
     def restore(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         """Goes on from what `state` gave, in this process or another."""
@@ -368,7 +375,8 @@ class Loop:
         if isinstance(self.plan.train, ArrayFeed):
             self.plan.train.seed = int(arrays["seed"][0])
         self.epoch, self.position, self.steps = meta["epoch"], meta["position"], meta["step"]
-        self.history, self.best = restored(meta["history"]), restored(meta["best"])
+        self.history_lines = list(meta["history"])
+        self.history, self.best = [restored(json.loads(line)) for line in self.history_lines], restored(meta["best"])
         self.seconds_before, self.begun = meta["seconds"], time.perf_counter()
         self.stopping = None
 

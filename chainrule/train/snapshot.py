@@ -56,15 +56,15 @@ def put_back(cells: Mapping[str, Tensor], arrays: Mapping[str, npt.NDArray[Any]]
 def optimizer_state(optimizer: Optimizer) -> tuple[Arrays, dict[str, Any]]:
     """The slots as arrays, and everything else as JSON values."""
     found = optimizer.state_dict()
-    arrays: Arrays = {}
+    tensors: dict[str, Tensor] = {}
     others: dict[str, dict[str, Any]] = {}
     for key, slots in found["state"].items():
         for name, value in slots.items():
             if isinstance(value, Tensor):
-                arrays[f"optimizer/{key}/{name}"] = bits(value)
+                tensors[f"optimizer/{key}/{name}"] = value
             else:
                 others.setdefault(str(key), {})[name] = plain(value)
-    return arrays, {"groups": plain(found["param_groups"]), "others": others}
+    return taken(tensors), {"groups": plain(found["param_groups"]), "others": others}
 
 
 def load_optimizer(optimizer: Optimizer, arrays: Mapping[str, npt.NDArray[Any]], meta: dict[str, Any]) -> None:
