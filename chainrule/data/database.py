@@ -18,6 +18,7 @@ from chainrule.data.table import Kind, Table
 from chainrule.data.texts import MISSING, kind_of_sample
 from chainrule.ir.errors import ArgumentError
 
+QUIET = "set enable_progress_bar = false"  # it would be printed over what a run prints
 COPY_BYTES = 1 << 24
 LEAST_MEMORY_BYTES = 1 << 27  # below this DuckDB does not load a file
 LINES_COUNTED_BYTES = 1 << 30  # of larger files it is not found out whether each row is one line
@@ -60,7 +61,7 @@ def read_parquet(look: FirstLook, space: Space) -> Table:
 
     with opened(space) as database:
         try:
-            source = f"read_parquet({quoted(str(look.path))})"
+            source = f"read_parquet({quoted_path(look.path)})"
             described = database.execute(f"describe select * from {source}").fetchall()
             casts = [f"{cast_of(name, stated)} as {identifier(name)}" for name, stated, *_ in described]
             database.execute(f"create table cells as select {', '.join(casts)} from {source}")
@@ -80,6 +81,7 @@ def opened(space: Space) -> Iterator[Any]:
 
     if not space.on_disk:
         with duckdb.connect() as database:
+            database.execute(QUIET)
             yield database
         return
     with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
@@ -88,6 +90,7 @@ def opened(space: Space) -> Iterator[Any]:
             "temp_directory": str(Path(folder) / "spilled"),
         }
         with duckdb.connect(Path(folder) / "cells.duckdb", config=settings) as database:
+            database.execute(QUIET)
             yield database
 
 
@@ -118,7 +121,7 @@ def load_csv(database: Any, csv: CsvFile, numbers: Mapping[str, bool], path: Pat
         "columns": f"{{{types}}}",
     }
     settings = ", ".join(f"{name}={value}" for name, value in options.items())
-    database.execute(f"create or replace table cells as select * from read_csv({quoted(str(path))}, {settings})")
+    database.execute(f"create or replace table cells as select * from read_csv({quoted_path(path)}, {settings})")
 
 
 def load_mended(database: Any, csv: CsvFile, error: Exception) -> None:
@@ -192,6 +195,11 @@ def cast_of(name: str, stated: str) -> str:
     if stated == "DATE" or stated.startswith("TIMESTAMP"):
         return f"cast({column} as timestamp)"
     return f"cast({column} as varchar)"
+
+
+def quoted_path(path: Path) -> str:
+    """A file's name in SQL, where stars, question marks and brackets stand for themselves."""
+    return quoted(re.sub(r"[*?\[]", r"[\g<0>]", str(path.absolute())))
 
 
 def first_line(error: Exception) -> str:

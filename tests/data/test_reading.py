@@ -263,6 +263,13 @@ def test_columns_can_be_asked_to_have_the_kinds_of_another_table(tmp_path: Path)
     assert table["n"].strays is not None
 
 
+@pytest.mark.parametrize("name", ["a*b?.csv", "data [1].csv", "~it's.csv", "{x}.csv", "ü %20.csv"])
+def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("a,b\n1,2\n")
+    (tmp_path / "axb1.csv").write_text("a,b\n3,4\n")
+    assert by_database(tmp_path / name)["b"].native() == [2]
+
+
 def test_parquet_keeps_the_types_that_it_states(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     with duckdb.connect() as database:
