@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ def column_of(name: str, values: Any) -> Column:
     if isinstance(values, Column):
         return values
     if hasattr(values, "to_numpy"):
+        known = column_of_series(name, values)
+        if known is not None:
+            return known
         array = values.to_numpy()
     else:
         array = values if isinstance(values, np.ndarray) else of_list(values)
@@ -35,6 +40,29 @@ def column_of(name: str, values: Any) -> Column:
     if array.dtype.kind not in "OUT":
         raise ArgumentError(f"as_table: column {name!r} is of type {array.dtype}, which is neither numbers nor texts.")
     return column_of_objects(name, array.astype(object).tolist())
+
+
+def column_of_series(name: str, values: Any) -> Column | None:
+    """A column out of a Series of texts or categories that pandas numbers itself; None if it is something else."""
+    dtype = str(values.dtype)
+    if not hasattr(values, "factorize") or dtype not in {"category", "str", "string", "object"}:
+        return None
+    try:
+        codes, different = values.factorize()
+    except TypeError:  # cells that cannot be compared
+        return None
+    words = list(different)
+    integers = bool(words) and all(isinstance(word, int | np.integer) and not is_bool(word) for word in words)
+    if not all(isinstance(word, str) for word in words) and not (dtype == "category" and integers):
+        return None
+    texts = [str(word).strip(WHITE) for word in words] + [""]  # code -1, the last: missing
+    places = np.where(codes < 0, len(words), codes)
+    meaning = meaning_of_words(texts, np.bincount(places, minlength=len(texts)))
+    return column_of_codes(name, places, texts, replace(meaning, original="int64") if integers else meaning)
+
+
+def is_bool(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
 
 
 def original_of(array: npt.NDArray[Any], values: Any) -> str:
@@ -62,18 +90,25 @@ def column_of_objects(name: str, values: list[Any]) -> Column:
     if found and all(issubclass(kind, bool | np.bool_) for kind in found):
         data = np.array([np.nan if value is None else float(value) for value in plain])
         return Column(name, Kind.BOOL, data, "bool")
-    if all(issubclass(kind, int | float | np.number) for kind in found):
+    if all(issubclass(kind, int | float | Decimal | np.integer | np.floating) for kind in found):
         data = np.array([np.nan if value is None else float(value) for value in plain], np.float64)
         whole = found and all(issubclass(kind, int | np.integer) for kind in found)
         return Column(name, Kind.NUMBER, data, "int64" if whole else "float64")
     if all(issubclass(kind, date | datetime | np.datetime64) for kind in found):
         nat = np.datetime64("NaT")
-        stamps = [nat if value is None else np.datetime64(value, "us") for value in plain]
+        stamps = [nat if value is None else np.datetime64(in_utc(value), "us") for value in plain]
         return Column(name, Kind.DATE, np.array(stamps, "datetime64[us]"), "date")
     for value in plain:
         if isinstance(value, complex | bytes | list | tuple | dict | set | np.ndarray):
             raise ArgumentError(f"as_table: column {name!r} must hold numbers, texts or dates, got {value!r}.")
     return column_of_words(name, [None if value is None else str(value) for value in plain])
+
+
+def in_utc(value: Any) -> Any:
+    """A date or a time without a zone."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
 
 
 def is_missing(value: Any) -> bool:

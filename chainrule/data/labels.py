@@ -30,7 +30,7 @@ class Labels:
         """From the target of the training rows."""
         present = column.data[~column.is_missing]
         if task.kind == "classification":
-            classes = tuple(to_python(column, np.unique(present)))
+            classes = tuple(sorted(to_python(column, np.unique(present))))
             return cls(column.name, column.kind, column.original, classes)
         scale = float(present.std(dtype=np.float64))
         mean = float(present.mean(dtype=np.float64))

@@ -48,7 +48,7 @@ class Column:
     name: str
     kind: Kind
     data: npt.NDArray[Any]  # (rows,)
-    original: str  # "int64", "float64", "bool", "str", "date": how values are written back
+    original: str  # "int64", "float64", "bool", "str", "date": how values are written back; of a category, mostly "str"
     levels: npt.NDArray[Any] | None = None  # CATEGORY and TEXT: the texts, sorted; code -1 is missing
     words: tuple[str, str] = ("False", "True")  # how a BOOL column spells them
     strays: Strays | None = None
@@ -88,7 +88,8 @@ class Column:
 def to_python(column: Column, data: npt.NDArray[Any]) -> list[Any]:
     """Cells in the column's encoding as int, float, bool, str or datetime; None where missing."""
     if column.levels is not None:
-        levels = [*column.levels.tolist(), None]
+        levels: list[Any] = column.levels.tolist()
+        levels = [*(map(int, levels) if column.original == "int64" else levels), None]
         return [levels[code] for code in data.tolist()]
     if column.kind is Kind.DATE:
         return data.astype("datetime64[us]").tolist()  # type: ignore[no-any-return]

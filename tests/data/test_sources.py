@@ -5,7 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.data import SHIPPED, Kind, Table, as_table, concatenate, open_source, read_table, shipped_path
+from chainrule.data import (
+    SHIPPED,
+    Kind,
+    Labels,
+    Table,
+    as_table,
+    concatenate,
+    guess_task,
+    open_source,
+    read_table,
+    shipped_path,
+)
 from chainrule.data.shipped import digits_table, load_digits, write_csv
 from chainrule.errors import ArgumentError
 
@@ -126,6 +137,32 @@ def test_a_data_frame_is_taken_by_its_columns() -> None:
     table = as_table(frame)
     assert kinds(table) == {"i": (Kind.NUMBER, "int64"), "s": (Kind.CATEGORY, "str")}
     assert (table["i"].native(), table["s"].native()) == ([1, None, 3], ["a", None, "07"])
+
+
+class Factorized(Series):
+    """A column that numbers its values itself, as one of pandas does."""
+
+    def factorize(self) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], list[object]]:
+        different = [value for value in dict.fromkeys(self.values) if value is not None]
+        codes = [-1 if value is None else different.index(value) for value in self.values]
+        return np.array(codes, np.int64), different
+
+
+def test_categories_of_a_data_frame_stay_categories_and_come_back_in_their_type() -> None:
+    frame = Frame(
+        {
+            "c": Factorized([10, None, 9, 10], "category"),
+            "s": Factorized(["b ", None, "NA", "a"], "str"),
+            "m": Factorized([1, "a", None, 1], "object"),
+        }
+    )
+    table = as_table(frame)
+    assert [column.native() for column in table] == [[10, None, 9, 10], ["b", None, None, "a"], ["1", "a", None, "1"]]
+    assert {column.kind for column in table} == {Kind.CATEGORY}
+    labels = Labels.fit(table["c"], guess_task(table["c"]))
+    assert labels.classes == (9, 10)
+    assert labels.encode(table["c"]).tolist() == [1, -1, 0, 1]
+    assert labels.class_array().dtype == np.int64
 
 
 def test_arrays_and_dicts_are_tables() -> None:
