@@ -59,10 +59,31 @@ def fit(
     checkpoints: str | PathLike[str] | Keeper | None = None,
     resume: bool | State | None = None,
 ) -> Run:
-    """Trains `model` in place, by batches of `train`; returns the Run.
+    """Trains `model` in place, and returns the Run: the model with its best weights, and how it came about.
 
+    train, validation: (inputs, targets) or (inputs, targets, weights), arrays, tensors or DataFrames of as many rows; a
+    DataLoader or data set. Arrays come in batches of `batch_size` in a random order, a smaller last one left out.
+    loss: a module or function of (outputs, targets); None: cross entropy for whole numbers, else the squared error.
+    optimizer: one, or a function of the parameters; None: AdamW. schedule: one, or a function of (optimizer, steps of
+    the run); stepped after each "step" or "epoch" (schedule_each). metrics: names, objects, functions.
+    monitor: what decides which epoch is best, "loss" or a metric, of the validation part if there is one.
+    l1, l2: penalties on weights, see `penalise`. clip: the largest norm of the gradients. accumulate: batches a step.
+    ema: the decay of an average of the weights, which is evaluated and kept.
+    class_weight: "balanced", a dict or a list by class number. sample_weight: a number for each row of arrays.
+    patience: epochs without a gain above `min_delta` before it stops; plateau: the same for the training loss;
+    time_limit: in seconds. restore_best=False: the last weights are kept. seed: of order and dropout.
+    compile=False: each step runs op by op. watch: norms of gradients and updates once an epoch (`events.Watched`).
+    show: rows or a live table of epochs; None: in a terminal or a notebook, if there are no callbacks.
     checkpoints: a folder for what the run needs to go on, written at the end of each epoch, each minute, and when a
     signal stops it; with resume=True it goes on from there, with the same bits.
+    Raises ArgumentError for arguments that do not fit, DivergedError for a loss that is not finite.
+
+    >>> import numpy as np
+    >>> from chainrule import nn
+    >>> x = np.random.default_rng(0).normal(size=(256, 3)).astype(np.float32)
+    >>> run = fit(nn.Linear(3, 1), (x, x.sum(1)), epochs=2, seed=0, compile=False)
+    >>> run.stopped
+    'all epochs'
     """
     check_settings(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
     generator = None if seed is None else Generator().manual_seed(seed)
