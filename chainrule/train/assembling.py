@@ -14,10 +14,11 @@ from chainrule.functions.generator import Generator
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError
 from chainrule.ir.value import Value
+from chainrule.ops.creation import default_dtype
 from chainrule.optim import AdamW, Optimizer
 from chainrule.tensor import Tensor
 from chainrule.train.average import Average
-from chainrule.train.feed import ArrayFeed, Feed, feed_of
+from chainrule.train.feed import ArrayFeed, Feed, feed_of, floats_of
 from chainrule.train.metrics import Metric, default_metrics, metrics_of
 from chainrule.train.objective import ClassWeight, Loss, Objective, class_weights
 from chainrule.train.penalties import Which, weights_of
@@ -110,7 +111,7 @@ def weighted_feed(
         if not isinstance(train, tuple | list) or len(train) != 2:
             raise ArgumentError("fit: sample_weight goes with train=(inputs, targets); a loader gives a third part.")
         train = (*train, sample_weight)
-    feed = feed_of(train, batch_size)
+    feed = feed_of(train, batch_size, dtype=floats_of(model))
     if isinstance(feed, ArrayFeed):
         return with_weights(feed, class_weight, model)
     classes = None
@@ -139,5 +140,5 @@ def with_weights(
         outputs, _ = probe(model, feed.example())
         classes = max(2, outputs.shape[-1] if len(outputs.shape) == 2 else 2)
         weights = weights * class_weights(class_weight, targets.astype(np.int64), classes)[targets.astype(np.int64)]
-    scaled = (weights / weights.mean()).astype(np.float32)
+    scaled = (weights / weights.mean()).astype((floats_of(model) or default_dtype()).numpy)
     return ArrayFeed((x, y, Tensor(Value(scaled))), feed.batch_size), (True, None)

@@ -15,7 +15,7 @@ from chainrule.data.dataset import length_of
 from chainrule.functions.generator import Generator, current
 from chainrule.functions.random import randint
 from chainrule.ir.errors import ArgumentError
-from chainrule.ir.types import float64
+from chainrule.ir.types import DType, float64
 from chainrule.ir.value import Value
 from chainrule.ops import philox
 from chainrule.ops.creation import default_dtype
@@ -119,10 +119,10 @@ def as_batch(batch: Any) -> Batch:
     return tuple([part if isinstance(part, Tensor) else from_array(np.asarray(part)) for part in batch])
 
 
-def feed_of(data: Any, batch_size: int, what: str = "train") -> Feed:
+def feed_of(data: Any, batch_size: int, what: str = "train", dtype: DType | None = None) -> Feed:
     """The feed of what `fit` was given."""
     if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
-        return ArrayFeed(as_arrays(data, what), batch_size)
+        return ArrayFeed(as_arrays(data, what, dtype), batch_size)
     if isinstance(data, DataLoader):
         return LoaderFeed(data)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, np.ndarray | Tensor):
@@ -135,12 +135,12 @@ def feed_of(data: Any, batch_size: int, what: str = "train") -> Feed:
     )
 
 
-def as_arrays(data: Any, what: str) -> tuple[Tensor, ...]:
+def as_arrays(data: Any, what: str, dtype: DType | None = None) -> tuple[Tensor, ...]:
     """Inputs, targets and perhaps weights as tensors of as many rows each; memory is not copied if it need not be.
 
-    Numbers of float64 become the default element type, which models have.
+    dtype: what floats become, that of the model's parameters.
     """
-    parts = [as_rows(part, f"{what}[{position}]") for position, part in enumerate(data) if part is not None]
+    parts = [as_rows(part, f"{what}[{position}]", dtype) for position, part in enumerate(data) if part is not None]
     counts = [part.shape[0] for part in parts]
     if len(set(counts)) != 1:
         raise ArgumentError(f"fit: {what} has parts of {' and '.join(map(str, counts))} rows; they must be as many.")
@@ -149,8 +149,8 @@ def as_arrays(data: Any, what: str) -> tuple[Tensor, ...]:
     return tuple(parts)
 
 
-def as_rows(part: Any, what: str) -> Tensor:
-    """One of them: an array, a tensor, a DataFrame or Series, a list."""
+def as_rows(part: Any, what: str, dtype: DType | None = None) -> Tensor:
+    """One of them: an array, a tensor, a DataFrame or Series, a list. dtype: of floats; the default one if None."""
     if isinstance(part, Tensor):
         array = part.read_outside().array
     else:
@@ -161,11 +161,17 @@ def as_rows(part: Any, what: str) -> Tensor:
         raise ArgumentError(f"fit: {what} must hold numbers, not {array.dtype}. Texts and categories must be encoded.")
     if array.ndim == 0:
         raise ArgumentError(f"fit: {what} must have a row for each sample; it is a single number.")
-    if array.dtype.kind == "f" and array.dtype != default_dtype().numpy:
-        array = array.astype(default_dtype().numpy)
+    wanted = (dtype or default_dtype()).numpy
+    if array.dtype.kind == "f" and array.dtype != wanted:
+        array = array.astype(wanted)
     elif array.dtype.kind == "u" and array.dtype != np.uint8:
         array = array.astype(np.int64)
     return Tensor(Value(array.view(np.ndarray)))
+
+
+def floats_of(model: Any) -> DType | None:
+    """The element type of a model's parameters."""
+    return next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), None)
 
 
 def as_numbers(array: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ from chainrule.optim.lr_scheduler import LRScheduler
 from chainrule.train.assembling import OptimizerLike, assembled, check_settings, generating
 from chainrule.train.display import display_for
 from chainrule.train.events import Event
-from chainrule.train.feed import feed_of
+from chainrule.train.feed import feed_of, floats_of
 from chainrule.train.keeper import Keeper
 from chainrule.train.loop import Loop, Plan
 from chainrule.train.objective import ClassWeight, Loss
@@ -98,7 +98,7 @@ def fit(
         plan = Plan(
             recipe=recipe,
             train=feed,
-            validation=None if validation is None else feed_of(validation, batch_size, "validation"),
+            validation=None if validation is None else feed_of(validation, batch_size, "validation", floats_of(model)),
             epochs=epochs,
             schedule=schedule
             if schedule is None or isinstance(schedule, LRScheduler)

@@ -13,7 +13,14 @@ import numpy as np
 
 from chainrule.functions.factories import tensor
 from chainrule.functions.generator import current
-from chainrule.ir.errors import ArgumentError, DivergedError, LeakedTensorError, StateDictError, TracedValueError
+from chainrule.ir.errors import (
+    ArgumentError,
+    ChainruleError,
+    DivergedError,
+    LeakedTensorError,
+    StateDictError,
+    TracedValueError,
+)
 from chainrule.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from chainrule.train.diverging import because, located
 from chainrule.train.evaluating import Evaluation
@@ -237,7 +244,7 @@ class Loop:
             result = step.run(update, watch, *batch)
         except (TracedValueError, LeakedTensorError) as error:
             step.run = step.eager
-            self.tell(Note(text=f"the step runs without being compiled, which is slower: {error}"))
+            self.tell(Note(text=not_compiled(error)))
             return step.run(update, watch, *batch)
         step.was_traced = True
         return result
@@ -398,6 +405,13 @@ class Loop:
     def put_generators(self, states: Arrays) -> None:
         for name, generator in self._generators().items():
             generator.set_state(tensor(states[name]))
+
+
+def not_compiled(error: ChainruleError) -> str:
+    """One line that says why a step is not compiled, and where that stands."""
+    place = str(error).removeprefix(error.message).removeprefix("\n  at ")
+    why = error.message.partition(". ")[0]
+    return f"the step runs without being compiled, which is slower: {why} (at {place or 'an unknown line'})"
 
 
 def part_of(arrays: Arrays, prefix: str) -> Arrays:

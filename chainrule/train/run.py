@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from chainrule import nn
 from chainrule.train.evaluating import evaluate
-from chainrule.train.feed import feed_of
+from chainrule.train.feed import feed_of, floats_of
 from chainrule.train.loop import Loop, Row
 from chainrule.train.page import page_of
 from chainrule.train.predictor import Predictor
@@ -71,4 +71,6 @@ class Run:
     def evaluate(self, data: Any) -> dict[str, float]:
         """The loss and the metrics on other data, given as `fit` takes validation data."""
         recipe = self.loop.plan.recipe
-        return evaluate(self.model, feed_of(data, 256, "validation"), recipe.objective, recipe.metrics)
+        return evaluate(
+            self.model, feed_of(data, 256, "validation", floats_of(self.model)), recipe.objective, recipe.metrics
+        )

@@ -91,6 +91,13 @@ def test_binary_targets_with_one_output() -> None:
         assert run.history[-1]["train"]["accuracy"] > 0.7
 
 
+def test_floats_become_what_the_model_is_of() -> None:
+    x, y = line()
+    run = fit(nn.Linear(3, 1).double(), (x, y), (x, y), epochs=1, sample_weight=np.ones(64), compile=False)
+    assert run.loop.plan.train.example()[0].dtype is cr.float64
+    assert np.isfinite(run.evaluate((x, y))["rmse"])
+
+
 def test_a_last_batch_that_is_smaller_is_left_out() -> None:
     x, y = line(50)
     feed = feed_of((x, y), 16)
@@ -334,6 +341,7 @@ def test_a_branch_on_a_value_runs_eagerly_and_is_named() -> None:
     (note,) = [event for event in seen if isinstance(event, Note)]
     assert "test_fit.py" in note.text
     assert "without being compiled" in note.text
+    assert "\n" not in note.text
     assert len(run.history) == 70
 
 
