@@ -113,7 +113,7 @@ def because(step: int, epoch: int, began: Beginning | None) -> str:
     """The message of the error."""
     text = f"the loss is no longer a finite number, at step {step} in epoch {epoch}. "
     if began is None:
-        return text + "It did not happen again when the steps were repeated, so nothing says where it began."
+        return text + "Where it began is not known: it did not happen again when the steps were repeated."
     place = "" if began.layer is None else f" in layer {began.layer}"
     when = "" if began.step == step else f" at step {began.step}"
     text += f"It began{when}{place}: {began.what}."

@@ -190,7 +190,7 @@ class Loop:
         if not self.position:
             self.order_states = self.generator_states()
             if self.good is None or self.steps - self.good.step >= REPEATED:
-                self.good = Good(self.steps, *self.state())
+                self.good = self._good()
             return self.plan.train.batches(self.epoch)
         now = self.generator_states()
         self.put_generators(self.order_states)
@@ -198,6 +198,13 @@ class Loop:
         first = next(batches, None)  # a loader draws its order only now
         self.put_generators(now)
         return iter([]) if first is None else chained(first, batches)
+
+    def _good(self) -> Good | None:
+        """The state now; None if it cannot be told, as of a schedule of the user's that keeps more than numbers."""
+        try:
+            return Good(self.steps, *self.state())
+        except StateDictError:
+            return None
 
     def one_step(self, batch: Batch) -> Any:
         """A step, and that of the schedule; its loss. Nobody is told."""
