@@ -24,7 +24,8 @@ from chainrule.train import checkpoint
 from chainrule.train.sealed import read_sealed
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("--epochs", "25", "--hidden", "16", "--batch-size", "16", "--patience", "0")
+EPOCHS = 60
+OPTIONS = ("--epochs", str(EPOCHS), "--hidden", "16", "--batch-size", "16", "--patience", "0")
 
 
 def command(*words: str) -> list[str]:
@@ -87,16 +88,18 @@ def problem(folder: Path, whole: dict[str, Any]) -> str:
 
 def kills(base: Path, moments: int, seed: int) -> list[str]:
     """What went wrong, a line each."""
-    began = time.perf_counter()
     code, said = finished(*train(base / "whole"))
     assert not code, said
-    whole, seconds = outcome(base / "whole"), time.perf_counter() - began
+    whole = outcome(base / "whole")
+    seconds = json.loads((base / "whole" / "run.json").read_bytes())["result"]["seconds"]
     draw = random.Random(seed)
     failures, reached = [], []
     for number in range(moments):
         folder = base / f"killed-{number}"
-        moment = seconds * draw.uniform(0.1, 1)
+        moment = draw.uniform(0, 1.3 * seconds)
         process = started(*train(folder))
+        while number % 5 and not (folder / "records.jsonl").exists() and process.poll() is None:
+            time.sleep(0.001)  # four of five while it trains or a little later
         time.sleep(moment)
         process.kill()
         process.communicate()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.killing import finished, kills, outcome, started, train
+from tests.cli.killing import EPOCHS, finished, kills, outcome, started, train
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes get no signals there")
 
@@ -34,5 +34,5 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on(tmp_path: Path, number: s
     assert (folder / "model.safetensors").exists()
     ended, more = finished("resume", str(folder))
     assert not ended, more
-    assert [epoch for epoch, _, _ in outcome(folder)["epochs"]] == list(range(1, 26))
+    assert [epoch for epoch, _, _ in outcome(folder)["epochs"]] == list(range(1, EPOCHS + 1))
     assert not [path.name for path in folder.rglob("*") if path.name.startswith(".")]
