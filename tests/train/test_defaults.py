@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chainrule.train.defaults import Defaults, batch_for, defaults_for
+from chainrule.train.defaults import Defaults, batch_for, decay_for, defaults_for, epochs_for
 from chainrule.train.presets import build
 from chainrule.train.recipes import make_optimizer, make_schedule
 
@@ -47,3 +47,14 @@ def test_batches_grow_with_the_rows() -> None:
     sizes = [batch_for(rows) for rows in range(1, 200_000, 500)]
     assert sizes == sorted(sizes)
     assert (batch_for(1), batch_for(10**9)) == (16, 256)
+
+
+def test_the_penalty_falls_as_rows_grow_and_is_bounded() -> None:
+    decays = [decay_for(rows) for rows in (1, 10, 100, 1000, 10**6)]
+    assert decays == sorted(decays, reverse=True)
+    assert (decays[0], decays[1], decays[3]) == (0.1, 0.1, 0.006)
+
+
+def test_large_tables_are_gone_over_less_often() -> None:
+    epochs = [epochs_for(rows, batch_for(rows)) for rows in (1, 100, 2_000, 20_000, 10**7)]
+    assert epochs == [60, 60, 60, 25, 15]
