@@ -6,7 +6,7 @@ Linear models see the features as the network sees them. They need no validation
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,8 @@ Predict = Callable[[Features], npt.NDArray[Any]]
 
 INSTALL = 'pip install "chainrule[sklearn]"'
 MOST_ROWS = 20_000  # a linear model gains little from more rows, and the run waits for it
-MOST_NUMBERS = 20_000_000  # of the features that it sees
+MOST_ROWS_OF_TREES = 200_000
+MOST_NUMBERS = 20_000_000  # of the features that a baseline sees
 MOST_COLUMNS = 2_000  # ridge factorises a matrix of this size at most, or of as many rows
 PENALTIES = 10.0 ** np.arange(-3, 6)  # ridge chooses one of these by its leave-one-out error
 
@@ -36,20 +37,34 @@ class Baseline:
 
 
 def baselines(
-    task: Literal["classification", "regression"], x: Features, y: Truth, classes: int, seed: int
+    task: Literal["classification", "regression"], parts: Sequence[tuple[Features, Truth]], classes: int, seed: int
 ) -> tuple[Baseline, ...]:
-    """The baselines that cost little, fitted on features (n, width) and class numbers or floats (n,)."""
-    rows = rows_to_fit(len(x), x.shape[1], seed)
-    note = f"fitted on {len(rows):,} of {len(x):,} rows" if len(rows) < len(x) else ""
-    seen, truth = x[rows], y[rows]
+    """The baselines that cost little, fitted on parts of features (n, width) and class numbers or floats (n,)."""
+    y = np.concatenate([truth for _, truth in parts])
+    seen, truth, note = sample(parts, MOST_ROWS, seed)
     if task == "regression":
         return mean(y), Baseline("ridge", ridge(seen, truth), note)
     return majority(y, classes), Baseline("logistic", logistic(seen, truth, classes), note)
 
 
-def rows_to_fit(rows: int, width: int, seed: int) -> npt.NDArray[np.int64]:
-    """The rows that a linear model sees: all, or a sample where there are very many."""
-    most = min(MOST_ROWS, max(MOST_NUMBERS // max(width, 1), 100))
+def sample(parts: Sequence[tuple[Features, Truth]], most: int, seed: int) -> tuple[Features, Truth, str]:
+    """Rows of parts: all, or as many as a baseline needs; what is to be said of that. The rest is not read."""
+    rows = sum(len(truth) for _, truth in parts)
+    width = parts[0][0].shape[1]
+    chosen = rows_to_fit(rows, width, most, seed)
+    features, targets, start = [], [], 0
+    for x, y in parts:
+        places = chosen[(chosen >= start) & (chosen < start + len(y))] - start
+        features.append(x[places])
+        targets.append(y[places])
+        start += len(y)
+    note = f"fitted on {len(chosen):,} of {rows:,} rows" if len(chosen) < rows else ""
+    return np.concatenate(features), np.concatenate(targets), note
+
+
+def rows_to_fit(rows: int, width: int, most: int, seed: int) -> npt.NDArray[np.int64]:
+    """The rows that a baseline sees: all, or a sample where there are very many."""
+    most = min(most, max(MOST_NUMBERS // max(width, 1), 100))
     if width > MOST_COLUMNS:
         most = min(most, MOST_COLUMNS)
     if rows <= most:
@@ -115,10 +130,13 @@ def trees_installed() -> bool:
     return importlib.util.find_spec("sklearn") is not None
 
 
-def trees(task: Literal["classification", "regression"], x: Features, y: Truth, seed: int) -> Baseline:
+def trees(
+    task: Literal["classification", "regression"], parts: Sequence[tuple[Features, Truth]], seed: int
+) -> Baseline:
     """Gradient-boosted trees with scikit-learn's defaults: the strongest simple rival on many tables."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    x, y, note = sample(parts, MOST_ROWS_OF_TREES, seed)
     kind = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
     model = kind(random_state=seed).fit(x, y)
-    return Baseline("trees", model.predict)
+    return Baseline("trees", model.predict, note)

@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,17 @@ class Job:
 
     def train(self, folder: Path, resume: bool) -> Run:
         """Trains the model, or goes on with that; checkpoints and records go into the folder."""
+        with closing(Lines(folder)) as lines:
+            return self.fit(folder, lines, resume)
+
+    def fit(self, folder: Path, lines: Lines, resume: bool) -> Run:
+        """The call of `fit`."""
         train, valid = self.prepared.train, self.prepared.valid
         return fit(
             self.model,
             (train.x, train.y),
             (valid.x, valid.y) if len(valid) else None,
-            callbacks=[Lines(folder), *self.listeners],
+            callbacks=[lines, *self.listeners],
             checkpoints=folder / CHECKPOINTS,
             resume=resume,
             watch=True,

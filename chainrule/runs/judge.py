@@ -14,6 +14,7 @@ from chainrule.runs.evaluation import evaluation, importance_of_columns
 from chainrule.runs.measures import METRIC, measures
 from chainrule.runs.prepare import Features, Part, Prepared
 
+MOST_TRAINING_ROWS = 50_000
 MOST_CELLS = 40  # columns of a worst example that are kept
 Outputs = Callable[[Features], npt.NDArray[Any]]  # (n, width) to what the network gives, (n, k)
 
@@ -36,7 +37,7 @@ class Judge:
         self.prepared = prepared
         self.outputs = outputs
         self.kind = prepared.task.kind
-        parts = {"test": prepared.test, "valid": prepared.valid, "train": prepared.train}
+        parts = {"test": prepared.test, "valid": prepared.valid, "train": thinned(prepared.train)}
         self.parts = {name: part for name, part in parts.items() if len(part)}
         self.judged = next(iter(self.parts))
 
@@ -57,7 +58,6 @@ class Judge:
         predicted = {name: self.predict(part.x) for name, part in self.parts.items()}
         figures = {name: measures(self.kind, self.truth(part), predicted[name]) for name, part in self.parts.items()}
         part, truth = self.parts[self.judged], self.truth(self.parts[self.judged])
-        table = self.prepared.table
         content = evaluation(
             self.kind,
             truth,
@@ -68,7 +68,6 @@ class Judge:
             importance=importance_of_columns(self.kind, part.x, truth, self.columns(), self.predict, seed),
             part=self.judged,
         )
-        assert table.rows
         return Judged(figures, self.rivals(with_trees, seed), content, self.judged, predicted[self.judged])
 
     def columns(self) -> dict[str, list[int]]:
@@ -80,13 +79,12 @@ class Judge:
 
     def rivals(self, with_trees: bool, seed: int) -> list[dict[str, Any]]:
         """Each baseline and its figure on the part that is judged."""
-        parts = [part for name, part in self.parts.items() if name != self.judged] or [self.prepared.train]
-        x = np.concatenate([part.x for part in parts])
-        y = np.concatenate([self.truth(part) for part in parts])
-        found = list(baselines(self.kind, x, y, self.prepared.labels.width, seed))
+        seen = [self.prepared.train, *([self.prepared.valid] if self.judged == "test" else [])]
+        parts = [(part.x, self.truth(part)) for part in seen if len(part)]
+        found = list(baselines(self.kind, parts, self.prepared.labels.width, seed))
         installed = trees_installed()
         if with_trees and installed:
-            found.append(trees(self.kind, x, y, seed))
+            found.append(trees(self.kind, parts, seed))
         entries = [self.entry(baseline) for baseline in found]
         if not (with_trees and installed):
             note = "not asked for (--trees)" if installed else f"needs scikit-learn: {INSTALL}"
@@ -101,6 +99,14 @@ class Judge:
             predicted = np.eye(len(self.prepared.classes))[predicted.astype(np.int64)]
         value = measures(self.kind, self.truth(part), predicted)[METRIC[self.kind]]
         return {"name": baseline.name, "value": value, "installed": True, "note": baseline.note}
+
+
+def thinned(part: Part) -> Part:
+    """A part, or rows spread over it where it has very many: for a figure that only tells how well it was learnt."""
+    if len(part) <= MOST_TRAINING_ROWS:
+        return part
+    places = np.linspace(0, len(part) - 1, MOST_TRAINING_ROWS).astype(np.int64)
+    return Part(part.x[places], part.y[places], part.rows[places])
 
 
 def cells(prepared: Prepared, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:

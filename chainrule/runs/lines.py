@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from chainrule.runs.record import plain
 from chainrule.train.events import Event, RunBegan
@@ -22,17 +22,26 @@ class Lines:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+        self.file: IO[bytes] | None = None
 
     def __call__(self, event: Event) -> None:
         """One event."""
         if isinstance(event, RunBegan):
             self.rewind(event.epoch, event.step)
         line = json.dumps(plain(event.as_dict()), ensure_ascii=False, allow_nan=False) + "\n"
-        with self.path.open("ab") as file:
-            file.write(line.encode())
+        if self.file is None:
+            self.file = self.path.open("ab", buffering=0)  # each line is there when the process is killed
+        self.file.write(line.encode())
+
+    def close(self) -> None:
+        """No more events come."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
 
     def rewind(self, epoch: int, step: int) -> None:
         """Takes back what happened after an epoch and a step."""
+        self.close()
         if not self.path.exists():
             return
         kept = [line for line, record in self.read() if not after(record, epoch, step)]

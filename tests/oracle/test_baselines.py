@@ -32,7 +32,7 @@ def test_ridge_chooses_the_same_penalty_and_predicts_the_same() -> None:
 def test_trees_are_there_with_scikit_learn() -> None:
     assert trees_installed()
     x, y = datasets.load_iris(return_X_y=True)
-    assert (trees("classification", standardised(x), y, 0).predict(standardised(x)) == y).mean() > 0.97
+    assert (trees("classification", [(standardised(x), y)], 0).predict(standardised(x)) == y).mean() > 0.97
 
 
 def test_figures_of_classes_are_theirs() -> None:

@@ -22,7 +22,7 @@ def test_classes_get_the_majority_and_a_linear_model() -> None:
     draw = np.random.default_rng(0)
     x = draw.normal(size=(300, 3)).astype(np.float32)
     y = (x[:, 0] > 0.5).astype(np.int64)
-    most, linear = baselines("classification", x, y, 2, 0)
+    most, linear = baselines("classification", [(x[:200], y[:200]), (x[200:], y[200:])], 2, 0)
     assert (most.name, linear.name, linear.note) == ("majority", "logistic", "")
     assert most.predict(x).tolist() == [0] * 300
     assert (linear.predict(x) == y).mean() > 0.97
@@ -31,7 +31,7 @@ def test_classes_get_the_majority_and_a_linear_model() -> None:
 def test_numbers_get_the_mean_and_a_linear_model() -> None:
     x = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
     y = 1e4 + x @ np.array([1.0, -2.0, 0.5])
-    middle, linear = baselines("regression", x, y, 0, 0)
+    middle, linear = baselines("regression", [(x, y)], 0, 0)
     assert (middle.name, linear.name) == ("mean", "ridge")
     assert middle.predict(x)[0] == pytest.approx(y.mean())
     assert np.abs(linear.predict(x) - y).max() < 1e-3
@@ -48,16 +48,16 @@ def test_a_constant_target_is_met() -> None:
 
 
 def test_large_tables_are_sampled_the_same_way_each_time() -> None:
-    rows = rows_to_fit(1_000_000, 10, 3)
+    rows = rows_to_fit(1_000_000, 10, MOST_ROWS, 3)
     assert len(rows) == MOST_ROWS
     assert (np.diff(rows) > 0).all()
-    assert (rows == rows_to_fit(1_000_000, 10, 3)).all()
-    assert len(rows_to_fit(100_000, 5_000, 0)) <= min(MOST_COLUMNS, MOST_NUMBERS // 5_000)
-    assert rows_to_fit(50, 10, 0).tolist() == list(range(50))
+    assert (rows == rows_to_fit(1_000_000, 10, MOST_ROWS, 3)).all()
+    assert len(rows_to_fit(100_000, 5_000, MOST_ROWS, 0)) <= min(MOST_COLUMNS, MOST_NUMBERS // 5_000)
+    assert rows_to_fit(50, 10, MOST_ROWS, 0).tolist() == list(range(50))
 
 
 def test_a_sample_is_said() -> None:
     x = np.zeros((MOST_ROWS + 1, 1), np.float32)
     x[::2] = 1
-    _, linear = baselines("classification", x, np.arange(MOST_ROWS + 1) % 2, 2, 0)
+    _, linear = baselines("classification", [(x, np.arange(MOST_ROWS + 1) % 2)], 2, 0)
     assert linear.note == "fitted on 20,000 of 20,001 rows"
