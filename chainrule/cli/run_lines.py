@@ -109,8 +109,7 @@ def value_text(value: Any) -> str:
 def result_line(metric: str, result: Mapping[str, Any]) -> str:
     """`test accuracy 0.978 (352 of 360; majority 0.10; logistic 0.969)`."""
     part = result["part"]
-    figures = result["validation" if part == "valid" else part]
-    name = "validation" if part == "valid" else part
+    figures = result[part]
     if metric == "accuracy":
         inside = [f"{figures['right']} of {figures['rows']}"]
     else:
@@ -118,7 +117,7 @@ def result_line(metric: str, result: Mapping[str, Any]) -> str:
     inside += [
         f"{rival['name']} {figure(metric, rival)}" for rival in result["baselines"] if rival["value"] is not None
     ]
-    return f"{name} {SHOWN[metric]} {figure(metric, {'name': '', 'value': figures[metric]})} ({'; '.join(inside)})"
+    return f"{part} {SHOWN[metric]} {figure(metric, {'name': '', 'value': figures[metric]})} ({'; '.join(inside)})"
 
 
 def figure(metric: str, rival: Mapping[str, Any]) -> str:

@@ -176,7 +176,7 @@ def figures(judged: Judged) -> dict[str, Any]:
         "metric": judged.evaluation["metric"],
         "part": judged.part,
         "test": judged.figures.get("test"),
-        "validation": judged.figures.get("valid"),
+        "validation": judged.figures.get("validation"),
         "train": judged.figures.get("train"),
         "baselines": judged.rivals,
     }

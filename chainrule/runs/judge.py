@@ -26,7 +26,7 @@ class Judged:
     figures: dict[str, dict[str, float]]  # by part
     rivals: list[dict[str, Any]]
     evaluation: dict[str, Any]
-    part: str  # that was judged: "test", or "valid" where there is no test part
+    part: str  # that was judged: "test", or "validation" where there is no test part
     predicted: npt.NDArray[Any]  # of that part
 
 
@@ -37,7 +37,7 @@ class Judge:
         self.prepared = prepared
         self.outputs = outputs
         self.kind = prepared.task.kind
-        parts = {"test": prepared.test, "valid": prepared.valid, "train": thinned(prepared.train)}
+        parts = {"test": prepared.test, "validation": prepared.valid, "train": thinned(prepared.train)}
         self.parts = {name: part for name, part in parts.items() if len(part)}
         self.judged = next(iter(self.parts))
 

@@ -251,3 +251,11 @@ def test_a_time_limit_ends_a_run_that_still_has_a_result(run: Run) -> None:
     assert outcome.code == 0
     assert outcome.out.startswith("test accuracy")
     assert record("runs/penguins-1")["result"]["stopped"] == "time limit"
+
+
+def test_without_a_test_part_the_validation_part_is_judged(run: Run) -> None:
+    outcome = run("train", "penguins", *SHORT, "--test", "0")
+    assert outcome.out.startswith("validation accuracy ")
+    result = record("runs/penguins-1")["result"]
+    assert (result["part"], result["test"]) == ("validation", None)
+    assert result["validation"]["rows"] == 34
