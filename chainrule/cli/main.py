@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import traceback
-from typing import NoReturn
+import warnings
+from typing import Any, NoReturn
 
 import click
 
 from chainrule import cli
-from chainrule.cli.show import error_event, print_json
+from chainrule.cli.show import error_event, print_json, say
 from chainrule.ir.errors import ChainruleError, DivergedError
 from chainrule.version import __version__
 
@@ -64,7 +65,9 @@ def main() -> None:
     What went wrong is one line on stderr; --debug prints the traceback before it.
     """
     try:
-        commands(standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            commands(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt) as error:
         stop(error, "interrupted.", INTERRUPTED)
     except click.UsageError as error:
@@ -88,6 +91,11 @@ def main() -> None:
     except Exception as error:
         told = f"{type(error).__name__}: {error}".partition("\n")[0]
         stop(error, f"this is a bug of chainrule: {told} (--debug shows where; please report it)", BUG)
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as a line of progress."""
+    say(f"note: {' '.join(str(message).split())}")
 
 
 def stop(error: BaseException, message: str, code: int) -> NoReturn:

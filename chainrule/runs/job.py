@@ -123,7 +123,7 @@ class Job:
         """Tests the model, and what it is compared with."""
         asked = self.config.trees
         with_trees = asked if asked is not None else run.seconds > TREES_SECONDS
-        return Judge(self.prepared, run.outputs).judge(with_trees, self.config.seed)
+        return Judge(self.prepared).judge(run.outputs, with_trees, self.config.seed)
 
     def carry_out(self, folder: Path, record: dict[str, Any], resume: bool) -> RunResult:
         """Trains, tests, saves. Whatever stops it, run.json says so, and the weights so far are kept."""
@@ -133,7 +133,7 @@ class Job:
             self.save(folder)
             self.close(folder, record, "diverged", {"what": error.message, "step": error.step, "epoch": error.epoch})
             raise
-        except (ChainruleError, OSError):
+        except (ChainruleError, OSError, KeyboardInterrupt):
             if steps_in(folder / CHECKPOINTS):
                 self.tell(Note(text=f"what was done is in {folder}; go on with it: chainrule resume {folder}"))
             raise
@@ -206,8 +206,20 @@ def train_run(
         raise
     except BaseException:
         if not steps_in(folder / CHECKPOINTS):
-            shutil.rmtree(folder, ignore_errors=True)
+            clear(folder, keep=out is not None)
         raise
+
+
+def clear(folder: Path, keep: bool) -> None:
+    """Removes what a run that could not begin has written; the folder too, unless it may be the user's own."""
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def resume_run(folder: Path, listeners: Sequence[Listener] = ()) -> RunResult:
@@ -218,12 +230,7 @@ def resume_run(folder: Path, listeners: Sequence[Listener] = ()) -> RunResult:
     record = read_run(folder)
     if record["status"] in ("finished", "diverged"):
         raise ArgumentError(f"{folder} has {record['status']}, so there is nothing to go on with.")
-    try:
-        config = RunConfig.from_dict(record["options"])
-        stored = {name: Setting(tupled(one["value"]), one["why"]) for name, one in record["config"].items()}
-        files = dict(record["data"]["files"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ArgumentError(f"{folder / 'run.json'} is damaged: it lacks or misstates {error}.") from None
+    config, stored, files = stored_run(folder, record)
     if config.threads is not None:
         set_num_threads(config.threads)
     with FolderLock(folder):
@@ -233,6 +240,32 @@ def resume_run(folder: Path, listeners: Sequence[Listener] = ()) -> RunResult:
             if record[name] != now:
                 job.tell(Note(text=f"the run began on {record[name]} and goes on on {now}: the last bits will differ"))
         return job.carry_out(folder, record, resume=True)
+
+
+def stored_run(folder: Path, record: dict[str, Any]) -> tuple[RunConfig, dict[str, Setting], dict[str, str]]:
+    """The options, the settings and the fingerprints of the files that run.json holds."""
+    try:
+        config = RunConfig.from_dict(record["options"])
+        stored = {name: Setting(tupled(one["value"]), one["why"]) for name, one in record["config"].items()}
+        return config, stored, dict(record["data"]["files"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArgumentError(f"{folder / 'run.json'} is damaged: it lacks or misstates {error}.") from None
+
+
+def add_trees(folder: Path) -> None:
+    """Compares a finished run with gradient-boosted trees, if scikit-learn is installed and it was not done yet.
+
+    ArgumentError if the run's files have changed or are gone.
+    """
+    record = read_run(folder)
+    rivals = record.get("result", {}).get("baselines") or []
+    if record["status"] != "finished" or not trees_installed() or any(one["value"] for one in rivals[2:]):
+        return
+    config, _, files = stored_run(folder, record)
+    with FolderLock(folder):
+        judge = Judge(prepare(config, files))
+        result = {**record["result"], "baselines": [*rivals[:2], judge.entry(judge.trees(config.seed))]}
+        write_json(folder / "run.json", {**record, "result": result})
 
 
 def find_rate(config: RunConfig) -> Curve:

@@ -31,21 +31,19 @@ class Judged:
 
 
 class Judge:
-    """Judges outputs of a prepared run's model."""
+    """Judges models, and baselines, on the rows of a prepared run."""
 
-    def __init__(self, prepared: Prepared, outputs: Outputs) -> None:
+    def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
-        self.outputs = outputs
         self.kind = prepared.task.kind
         parts = {"test": prepared.test, "validation": prepared.valid, "train": thinned(prepared.train)}
         self.parts = {name: part for name, part in parts.items() if len(part)}
         self.judged = next(iter(self.parts))
 
-    def predict(self, x: Features) -> npt.NDArray[Any]:
+    def answers(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Probabilities (n, k), or numbers in the target's own units (n,)."""
-        found = self.outputs(x)
         labels = self.prepared.labels
-        return labels.probabilities(found) if labels.classes is not None else labels.decode(found)
+        return labels.probabilities(outputs) if labels.classes is not None else labels.decode(outputs)
 
     def truth(self, part: Part) -> npt.NDArray[Any]:
         """Class numbers, or the target's numbers as they stand in the file."""
@@ -53,9 +51,13 @@ class Judge:
             return part.y
         return self.prepared.table[self.prepared.target].data[part.rows]
 
-    def judge(self, with_trees: bool, seed: int) -> Judged:
+    def judge(self, outputs: Outputs, with_trees: bool, seed: int) -> Judged:
         """All of it. With trees, scikit-learn's are fitted too where they are installed."""
-        predicted = {name: self.predict(part.x) for name, part in self.parts.items()}
+
+        def predict(x: Features) -> npt.NDArray[Any]:
+            return self.answers(outputs(x))
+
+        predicted = {name: predict(part.x) for name, part in self.parts.items()}
         figures = {name: measures(self.kind, self.truth(part), predicted[name]) for name, part in self.parts.items()}
         part, truth = self.parts[self.judged], self.truth(self.parts[self.judged])
         content = evaluation(
@@ -65,7 +67,7 @@ class Judge:
             classes=self.prepared.classes,
             rows=part.rows,
             cells=lambda places: cells(self.prepared, part.rows[places]),
-            importance=importance_of_columns(self.kind, part.x, truth, self.columns(), self.predict, seed),
+            importance=importance_of_columns(self.kind, part.x, truth, self.columns(), predict, seed),
             part=self.judged,
         )
         return Judged(figures, self.rivals(with_trees, seed), content, self.judged, predicted[self.judged])
@@ -79,17 +81,23 @@ class Judge:
 
     def rivals(self, with_trees: bool, seed: int) -> list[dict[str, Any]]:
         """Each baseline and its figure on the part that is judged."""
-        seen = [self.prepared.train, *([self.prepared.valid] if self.judged == "test" else [])]
-        parts = [(part.x, self.truth(part)) for part in seen if len(part)]
-        found = list(baselines(self.kind, parts, self.prepared.labels.width, seed))
-        installed = trees_installed()
-        if with_trees and installed:
-            found.append(trees(self.kind, parts, seed))
-        entries = [self.entry(baseline) for baseline in found]
-        if not (with_trees and installed):
-            note = "not asked for (--trees)" if installed else f"needs scikit-learn: {INSTALL}"
-            entries.append({"name": "trees", "value": None, "installed": installed, "note": note})
-        return entries
+        entries = [self.entry(one) for one in baselines(self.kind, self.seen(), self.prepared.labels.width, seed)]
+        if not trees_installed():
+            note = f"needs scikit-learn: {INSTALL}"
+            return [*entries, {"name": "trees", "value": None, "installed": False, "note": note}]
+        if not with_trees:
+            note = "left out for the sake of time: `chainrule report` adds them"
+            return [*entries, {"name": "trees", "value": None, "installed": True, "note": note}]
+        return [*entries, self.entry(self.trees(seed))]
+
+    def trees(self, seed: int) -> Baseline:
+        """Gradient-boosted trees, which take a second or more."""
+        return trees(self.kind, self.seen(), seed)
+
+    def seen(self) -> list[tuple[Features, npt.NDArray[Any]]]:
+        """The rows that baselines are fitted on: they need no validation."""
+        parts = [self.prepared.train, *([self.prepared.valid] if self.judged == "test" else [])]
+        return [(part.x, self.truth(part)) for part in parts if len(part)]
 
     def entry(self, baseline: Baseline) -> dict[str, Any]:
         """A baseline for run.json."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from chainrule import cli
 from chainrule.cli.show import plain, table
 from chainrule.data import SHIPPED, read_table
 from tests.cli.conftest import Run
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_learning_rate_is_suggested_and_nothing_written(run: Run, tmp_path: Path) -> None:
@@ -90,6 +93,31 @@ def test_tracebacks_are_for_those_who_ask(run: Run) -> None:
     outcome = run("train", "nowhere.csv", "--debug")
     assert "Traceback" in outcome.err
     assert outcome.err.splitlines()[-1].startswith("chainrule: ")
+
+
+def test_warnings_are_lines(run: Run) -> None:
+    Path("net.py").write_text(
+        "import warnings\nfrom chainrule import nn\nwarnings.simplefilter('always')\n"
+        "def Net(inputs, outputs):\n    warnings.warn('mind the\\n gap')\n    return nn.Linear(inputs, outputs)\n"
+    )
+    outcome = run("train", "penguins", "--model", "net.py:Net", "--epochs", "1")
+    assert outcome.code == 0
+    assert "note: mind the gap" in outcome.err.splitlines()
+
+
+def test_a_reader_that_leaves_is_no_error(run: Run) -> None:
+    assert run("train", "penguins", "--epochs", "1", "--hidden", "4").code == 0
+    command = [sys.executable, "-m", "chainrule", "predict", "runs/penguins-1", "penguins"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, bufsize=0
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read().decode()
+    assert "Error" not in told
+    assert "chainrule:" not in told
 
 
 def test_what_is_no_json_is_made_so() -> None:

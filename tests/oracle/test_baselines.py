@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import datasets, linear_model, metrics
 
 from chainrule.runs.baselines import PENALTIES, logistic, ridge, trees, trees_installed
+from chainrule.runs.config import RunConfig
+from chainrule.runs.folder import read_run
+from chainrule.runs.job import add_trees, train_run
 from chainrule.runs.measures import measures
 
 
@@ -64,3 +69,15 @@ def test_figures_of_numbers_are_theirs() -> None:
     assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(truth, predicted))
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(truth, predicted))
     assert found["r2"] == pytest.approx(metrics.r2_score(truth, predicted))
+
+
+def test_a_report_compares_with_trees_once(tmp_path: Path) -> None:
+    folder = train_run(RunConfig("penguins", epochs=1, hidden=(4,)), out=str(tmp_path / "run")).folder
+    assert read_run(folder)["result"]["baselines"][2]["value"] is None
+    add_trees(folder)
+    rivals = read_run(folder)["result"]["baselines"]
+    assert [rival["name"] for rival in rivals] == ["majority", "logistic", "trees"]
+    assert rivals[2]["value"] > 0.9
+    before = (folder / "run.json").stat().st_mtime_ns
+    add_trees(folder)
+    assert (folder / "run.json").stat().st_mtime_ns == before
