@@ -21,7 +21,7 @@ from chainrule.train.metrics import Metric, Sums
 from chainrule.train.objective import Objective
 
 CHUNK = 1024  # rows at a time: the same for every part, so that bits do not depend on its size
-WORTH_COMPILING = 64  # calls: fewer take less time than compiling one
+WORTH_COMPILING = 32  # calls: fewer take less time than compiling one
 
 cat: Callable[[list[Tensor]], Tensor] = FUNCTIONS["cat"]
 

@@ -3,7 +3,6 @@ stopped anywhere goes on with the same bits."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +34,7 @@ from chainrule.train.events import (
     Stopped,
 )
 from chainrule.train.feed import ArrayFeed, Batch, Feed
+from chainrule.train.history import History, Row
 from chainrule.train.snapshot import (
     Arrays,
     bits,
@@ -51,7 +51,6 @@ from chainrule.train.step import Recipe, Step, finite
 FORMAT = 1  # of `state`
 REPEATED = 256  # steps at most that are repeated to find where a loss became infinite, if epochs are no longer
 TIME_LIMIT = "time limit"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,7 @@ class Loop:
         self.position = 0  # batches of the running epoch that are done
         self.steps = 0  # batches since the run began
         self.seconds_before = 0.0  # of the run that this one continues
-        self.history: list[Row] = []
-        self.history_lines: list[str] = []  # its first rows as JSON, made once: each checkpoint has all of them
+        self.records = History()
         self.best: Row | None = None
         self.best_weights: Arrays = {}
         self.stopping: str | None = None
@@ -112,6 +110,11 @@ class Loop:
         self.begun = time.perf_counter()
 
     # What others ask --------------------------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> list[Row]:
+        """The rows of all epochs."""
+        return self.records.rows
 
     def stop(self, reason: str) -> None:
         """Ends the run after the step that is going on. The first reason counts."""
@@ -270,7 +273,7 @@ class Loop:
         elif plan.schedule is not None and self.schedule is None:
             plan.schedule.step()
         row = self._row(train, validation, lr)
-        self.history.append(row)
+        self.records.append(row)
         if improved:
             self.best = row
             self.tell(Improved(epoch=self.epoch, step=self.steps, monitor=plan.monitor, value=values[plan.monitor]))
@@ -319,7 +322,7 @@ class Loop:
     def _diverged(self) -> None:
         """The loss of the last step is not finite: says where that began, and puts the last good weights back."""
         step, epoch, best, listeners = self.steps, self.epoch + 1, self.best_weights, self.listeners
-        history, best_row = self.history, self.best
+        records, best_row = self.records, self.best
         began = None
         if self.good is not None:
             good = self.good = replace(self.good, until=step)
@@ -329,7 +332,7 @@ class Loop:
                 began = located(self)
             finally:
                 self.restore(good.arrays, good.meta)
-                self.listeners, self.best_weights, self.best, self.history = listeners, best, best_row, history
+                self.listeners, self.best_weights, self.best, self.records = listeners, best, best_row, records
         self.restore_best()
         error = DivergedError(
             because(step, epoch, began), step=step, epoch=epoch, layer=None if began is None else began.layer
@@ -348,6 +351,7 @@ class Loop:
         arrays |= {f"order/{name}": array for name, array in self.order_states.items()}
         if isinstance(self.plan.train, ArrayFeed):
             arrays["seed"] = np.array([self.plan.train.seed])
+        arrays["history"] = self.records.numbers()
         arrays |= {f"generator/{name}": array for name, array in self.generator_states().items()}
         meta = {
             "format": FORMAT,
@@ -355,18 +359,13 @@ class Loop:
             "position": self.position,
             "step": self.steps,
             "seconds": self.seconds,
-            "history": self._history_lines(),
-            "best": plain(self.best),
+            "columns": self.records.columns,
+            "best": None if self.best is None else self.best["epoch"],
             "optimizer": optimizer,
             "schedule": None if self.plan.schedule is None else plain(self.plan.schedule.state_dict()),
             "listeners": {name: plain(listener.state_dict()) for name, listener in self._stateful()},
         }
         return arrays, meta
-
-    def _history_lines(self) -> list[str]:
-        rows = self.history[len(self.history_lines) :]
-        self.history_lines += [json.dumps(plain(row)) for row in rows]
-        return list(self.history_lines)
 
     def restore(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         """Goes on from what `state` gave, in this process or another."""
@@ -389,8 +388,8 @@ class Loop:
         if isinstance(self.plan.train, ArrayFeed):
             self.plan.train.seed = int(arrays["seed"][0])
         self.epoch, self.position, self.steps = meta["epoch"], meta["position"], meta["step"]
-        self.history_lines = list(meta["history"])
-        self.history, self.best = [restored(json.loads(line)) for line in self.history_lines], restored(meta["best"])
+        self.records = History.of(arrays["history"], meta["columns"])
+        self.best = None if meta["best"] is None else self.history[meta["best"] - 1]
         self.seconds_before, self.begun = meta["seconds"], time.perf_counter()
         self.stopping = None
 

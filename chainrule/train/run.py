@@ -12,7 +12,8 @@ import numpy.typing as npt
 from chainrule import nn
 from chainrule.train.evaluating import evaluate
 from chainrule.train.feed import feed_of, floats_of
-from chainrule.train.loop import Loop, Row
+from chainrule.train.history import Row
+from chainrule.train.loop import Loop
 from chainrule.train.page import page_of
 from chainrule.train.predictor import Predictor
 from chainrule.train.table import duration
