@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.executor import Executor, compile_graph
-from chainrule.ir.errors import ArgumentError
+from chainrule.ir.errors import ArgumentError, ChainruleError, GraphError
 from chainrule.ir.types import BY_NUMPY, Type
 from chainrule.tensor import Tensor
 from chainrule.train.exporting import Exported
@@ -41,8 +41,6 @@ class Forward:
         rows = {len(array) for array in arrays}
         if len(rows) != 1:
             raise ArgumentError(f"the model's inputs must have as many rows as each other, not {sorted(rows)}.")
-        if self._run is None:
-            self._run = compile_graph(self.exported.graph)
         result = self.exported.graph.outputs[0].type
         out = np.empty((rows.pop(), *result.shape[1:]), result.dtype.numpy)
         for start in range(0, len(out), self.exported.rows):
@@ -51,10 +49,19 @@ class Forward:
         return out
 
     def _chunk(self, arrays: Sequence[Array]) -> Array:
-        assert self._run is not None
         full = [filled(array, self.exported.rows) for array in arrays]
         values = [full[source] if isinstance(source, int) else value_of(source) for source in self._sources]
-        return self._run(values)[0]
+        if self._run is not None:
+            return self._run(values)[0]
+        try:
+            run = compile_graph(self.exported.graph)
+            result = run(values)[0]
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, ChainruleError):
+                raise
+            raise GraphError(f"the model's graph cannot be run: {error!r}.") from error
+        self._run = run
+        return result
 
 
 def value_of(source: Array | Tensor) -> Array:

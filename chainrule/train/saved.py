@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from chainrule.ir.graph import Graph
 from chainrule.ir.parse import parse
 from chainrule.ir.text import text_of
 from chainrule.ir.types import BY_NUMPY, Type, dtype_of
+from chainrule.ir.value import Node
 from chainrule.ir.verify import verify
 from chainrule.tensor import Tensor
 from chainrule.train.exporting import Array, Exported, Input, bytes_of, peak_bytes
@@ -130,7 +132,7 @@ def _exported(stored: Mapping[str, Any], tensors: Mapping[str, Array], path: Pat
     except (ChainruleError, binascii.Error, OverflowError) as error:
         reason = error.message if isinstance(error, ChainruleError) else str(error)
         raise FileError(
-            f"{path} was written by chainrule {writer}; this is {__version__}, which does not understand its model: "
+            f"{path} holds a model that this version does not understand ({__version__}; it was written by {writer}): "
             f"{reason}"
         ) from None
     return exported
@@ -154,6 +156,8 @@ def _constant(stored: Mapping[str, Any]) -> Array:
 def _check(exported: Exported, tensors: Mapping[str, Array]) -> None:
     """Raises GraphError unless the graph's inputs are what it says, and its result has a row for each row."""
     graph, rows = exported.graph, exported.rows
+    for node in graph.nodes:
+        _check_call(node)
     if len(exported.inputs) != len(graph.inputs) or len(graph.outputs) != 1 or graph.aliases:
         raise GraphError(f"its graph has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs.")
     if rows < 1 or graph.outputs[0].shape[:1] != (rows,):
@@ -171,6 +175,21 @@ def _check(exported: Exported, tensors: Mapping[str, Array]) -> None:
         if found is None or found.shape != node.shape or BY_NUMPY.get(found.dtype) is not node.dtype:
             held = "is not there" if found is None else f"is {found.dtype}{list(found.shape)}"
             raise GraphError(f"its {given.kind} {given.name} must be {node.type} and {held}.")
+
+
+def _check_call(node: Node) -> None:
+    """Raises GraphError for operands and parameters that the primitive does not take; type rules need not notice."""
+    reference = node.primitive.reference
+    if isinstance(reference, np.ufunc):  # which would take one more as the place for its result
+        fits, reason = len(node.inputs) == reference.nin and not node.params, f"it takes {reference.nin} operands"
+    else:
+        try:
+            inspect.signature(reference).bind(*node.inputs, **node.params)
+            return
+        except TypeError as error:
+            fits, reason = False, str(error)
+    if not fits:
+        raise GraphError(f"{node.primitive.name} is not called like that: {reason}.")
 
 
 def tensors_of(state: Mapping[str, Any]) -> dict[str, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from safetensors.numpy import load_file
 import chainrule as cr
 from chainrule import nn
 from chainrule.data import Encoding, Labels, as_table, guess_task
-from chainrule.ir.errors import ArgumentError, ChainruleError, FileError
+from chainrule.ir.errors import ArgumentError, ChainruleError, FileError, GraphError
 from chainrule.train.predictor import Predictor, load, save
 from chainrule.train.sealed import read_sealed, write_sealed
 from tests.train.small import blobs, full_run, net
@@ -240,6 +241,10 @@ def with_graph(old: str, new: str) -> Callable[[dict[str, Any]], object]:
     return change
 
 
+def twice_given(content: dict[str, Any]) -> None:
+    content["forward"]["graph"] = re.sub(r"tanh\((%\d+)\)", r"tanh(\1, \1)", content["forward"]["graph"])
+
+
 HUGE = """graph(%0 x0: f32[256, 6]) {
   %1 = full(; dtype=f32, shape=(256, 1000000000000), value=1.0) : f32[256, 1000000000000]
   return %1
@@ -256,6 +261,7 @@ def with_constant(shape: list[int], data: str) -> Callable[[dict[str, Any]], obj
     [
         (with_graph("tanh(", "tanhh("), "there is no primitive tanhh"),
         (with_graph("tanh(", "__import__("), "there is no primitive __import__"),
+        (twice_given, "tanh is not called like that: it takes 1 operands"),
         (with_graph("graph(", "graf("), "expected 'graph'"),
         (with_graph("f32[256, 8]", "f32[256, 9]"), "type rule"),
         (lambda content: content["forward"].update(graph=HUGE), "bytes of memory, more than a model of its size may"),
@@ -267,7 +273,7 @@ def with_constant(shape: list[int], data: str) -> Callable[[dict[str, Any]], obj
         (lambda content: content["forward"]["inputs"][1].__setitem__(1, "gone"), "is not there"),
         (lambda content: content["forward"]["inputs"][0].__setitem__(1, "1"), r"its arguments are numbered [1]"),
         (with_constant([1 << 60], ""), "a constant has 0 bytes"),
-        (with_constant([1], "?"), "not understand"),
+        (with_constant([1], "?"), "does not understand"),
         (lambda content: content.update(forward=7), "damaged"),
         (lambda content: content.pop("task"), "damaged"),
         (lambda content: content["encoding"].update(format=9), "format 9"),
@@ -275,12 +281,26 @@ def with_constant(shape: list[int], data: str) -> Callable[[dict[str, Any]], obj
         (lambda content: content["labels"]["classes"].append(3), "its labels read 3 outputs"),
         (lambda content: content["labels"].pop("name"), "labels are damaged"),
     ],
-    ids=range(20),
+    ids=range(21),
 )  # fmt: skip
 def test_hostile_words_are_refused_in_a_line(
     folder: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     assert message in changed(folder, change)
+
+
+def test_a_graph_that_only_running_finds_wrong_is_said(tmp_path: Path) -> None:
+    file = save(nn.Linear(4, 2), tmp_path, example=np.ones((1, 4), np.float32))
+    held = read_sealed(file)
+    content = json.loads(held.words["model"])
+    graph = content["forward"]["graph"]
+    content["forward"]["graph"] = re.sub(
+        r"%3 = .*\n  return %3", '%3 = full(; dtype=f32, shape=(256, 2), value="no") : f32[256, 2]\n  return %3', graph
+    )
+    assert content["forward"]["graph"] != graph
+    write_sealed(file, held.tensors, {**held.words, "model": json.dumps(content)})
+    with pytest.raises(GraphError, match="the model's graph cannot be run"):
+        load(file).outputs(np.ones((1, 4), np.float32))
 
 
 def test_tensors_of_another_shape_are_refused(folder: Path) -> None:
