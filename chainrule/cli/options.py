@@ -33,9 +33,7 @@ class Parsed(click.ParamType[Any]):
 
 
 def widths(text: str) -> tuple[int, ...]:
-    """`128,64` as numbers; nothing, 0 or none: no hidden layer."""
-    if text.strip() in ("", "0", "none"):
-        return ()
+    """`128,64` as numbers."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:

@@ -24,7 +24,9 @@ def build_model(settings: Settings, prepared: Prepared) -> nn.Module:
     name, inputs, outputs = settings["model"].value, prepared.encoding.width, prepared.labels.width
     if is_user_model(name):
         return load_user_model(name)(inputs, outputs)
-    return build(name, inputs, outputs, **{option: settings[option].value for option in OF_PRESETS})
+    return build(
+        name, inputs, outputs, **{option: settings[option].value for option in OF_PRESETS if option in settings}
+    )
 
 
 def fit_arguments(model: nn.Module, settings: Settings, prepared: Prepared) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def fit_arguments(model: nn.Module, settings: Settings, prepared: Prepared) -> d
         "optimizer": make_optimizer(value["optimizer"], model, value["lr"], value["weight_decay"]),
         "schedule": make_schedule(value["schedule"], value["warmup"]),
         "epochs": value["epochs"],
-        "batch_size": min(value["batch_size"], len(prepared.train)),
+        "batch_size": value["batch_size"],
         "l1": value["l1"],
         "clip": value["clip"],
         "ema": value["ema"],

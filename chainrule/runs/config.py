@@ -111,7 +111,7 @@ RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("task", "classification or regression", lambda value: value in ("classification", "regression")),
     ("valid", "a share in [0, 1) or a file", _is_part),
     ("test", "a share in [0, 1) or a file", _is_part),
-    ("hidden", "widths of at least 1", lambda value: all(_is_count(width, 1) for width in value)),
+    ("hidden", "widths of at least 1", lambda value: value and all(_is_count(width, 1) for width in value)),
     ("dropout", "in [0, 1)", lambda value: _is_number(value) and 0 <= value < 1),
     ("l1", "at least 0", lambda value: _is_number(value) and value >= 0),
     ("weight_decay", "at least 0", lambda value: _is_number(value) and value >= 0),

@@ -287,7 +287,7 @@ def tupled(value: Any) -> Any:
 
 def test_predictions(prepared: Prepared, judged: Judged) -> str:
     """What the model says of the rows that it was tested on, beside the truth, as CSV."""
-    rows = prepared.test.rows if judged.part == "test" else prepared.valid.rows
+    rows = judged.rows
     truth = prepared.table[prepared.target].take(rows).native()
     classes = prepared.classes
     predicted = judged.predicted.tolist() if classes is None else [classes[k] for k in judged.predicted.argmax(1)]

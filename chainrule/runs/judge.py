@@ -26,8 +26,9 @@ class Judged:
     figures: dict[str, dict[str, float]]  # by part
     rivals: list[dict[str, Any]]
     evaluation: dict[str, Any]
-    part: str  # that was judged: "test", or "validation" where there is no test part
-    predicted: npt.NDArray[Any]  # of that part
+    part: str  # that was judged: "test", or "validation" where there is no test part, else "train"
+    rows: npt.NDArray[np.int64]  # of that part, in the table
+    predicted: npt.NDArray[Any]  # probabilities (n, k), or numbers (n,)
 
 
 class Judge:
@@ -70,7 +71,7 @@ class Judge:
             importance=importance_of_columns(self.kind, part.x, truth, self.columns(), predict, seed),
             part=self.judged,
         )
-        return Judged(figures, self.rivals(with_trees, seed), content, self.judged, predicted[self.judged])
+        return Judged(figures, self.rivals(with_trees, seed), content, self.judged, part.rows, predicted[self.judged])
 
     def columns(self) -> dict[str, list[int]]:
         """The features of each column of the source."""

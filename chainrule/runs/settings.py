@@ -10,6 +10,7 @@ from chainrule.ir.errors import ArgumentError
 from chainrule.runs.config import RunConfig
 from chainrule.runs.losses import LOSSES
 from chainrule.runs.user_models import is_user_model
+from chainrule.threads import get_num_threads
 from chainrule.train.defaults import Defaults, defaults_for
 from chainrule.train.presets import ACTIVATIONS, INITS, NORMS, PRESETS, check_known
 from chainrule.train.recipes import OPTIMIZERS, SCHEDULES
@@ -21,6 +22,7 @@ REST: dict[str, tuple[Any, str]] = {
     "time_limit": (None, "no limit"),
     "compile": (True, "steps run as machine code"),
 }
+LINEAR = "linear"
 OF_PRESETS = ("hidden", "activation", "norm", "dropout", "init")  # a model of the user's own has none of these
 NAMED: dict[str, Iterable[str]] = {
     "activation": ACTIVATIONS,
@@ -45,17 +47,23 @@ def settle(config: RunConfig, rows: int, columns: int, task: str) -> dict[str, S
     ArgumentError for a name that is not known, or an option that the model does not have.
     """
     defaults = defaults_for(rows, columns, task)
-    own = config.model is not None and is_user_model(config.model)
-    names = ("model", *(() if own else OF_PRESETS), "loss", "class_weight", "optimizer", "lr", "schedule", "warmup")
+    model = config.model or defaults.model
+    own = is_user_model(model)
+    plain = own or model == LINEAR  # a model without options
+    names = ("model", *(() if plain else OF_PRESETS), "loss", "class_weight", "optimizer", "lr", "schedule", "warmup")
     names += ("weight_decay", "l1", "clip", "ema", "label_smoothing", "epochs", "batch_size", "patience", "time_limit")
     found = {name: setting(config, defaults, name, task) for name in (*names, "compile")}
     found["seed"] = Setting(config.seed, ASKED if config.seed else "the default; another gives other random numbers")
-    if own:
-        for name in OF_PRESETS:
-            if getattr(config, name) is not None:
-                raise ArgumentError(f"--{name} is an option of presets: {config.model} decides that by itself.")
-    else:
-        check_known("model", found["model"].value, PRESETS)
+    found["threads"] = Setting(
+        get_num_threads(), ASKED if config.threads else "all cores; the bits do not depend on it"
+    )
+    if not own:
+        check_known("model", model, PRESETS)
+    for name in OF_PRESETS:
+        if plain and getattr(config, name) is not None:
+            raise ArgumentError(f"--{name} says nothing to --model {model}: leave one of them out.")
+    if found["batch_size"].value > rows:
+        found["batch_size"] = Setting(rows, f"{found['batch_size'].value:,} is more than the {rows:,} training rows")
     for name, known in NAMED.items():
         if name in found:
             check_known(name, found[name].value, known)

@@ -102,6 +102,7 @@ def test_a_file_that_cannot_be_used_is_refused(run: Run, name: str) -> None:
         (("train", "penguins", "--epochs", "many"), ("'many'",)),
         (("train", "penguins", "--hidden", "8,x"), ("'8,x' is no list of widths",)),
         (("train", "penguins", "--hidden", "0,4"), ("hidden",)),
+        (("train", "penguins", "--hidden", "8", "--model", "linear"), ("--hidden says nothing to --model linear",)),
         (("train", "penguins", "--dropout", "1.5"), ("dropout must be in [0, 1)",)),
         (("train", "penguins", "--lr", "nan"), ("lr must be above 0",)),
         (("train", "penguins", "--time-limit", "soon"), ("'soon' is no length of time",)),

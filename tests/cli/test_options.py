@@ -13,8 +13,6 @@ from chainrule.cli.options import class_weights, duration, names, share, widths
     ("parse", "text", "value"),
     [
         (widths, "128,64", (128, 64)),
-        (widths, "none", ()),
-        (widths, "0", ()),
         (names, "a,b", ("a", "b")),
         (names, '"a, b",c', ("a, b", "c")),
         (share, "0.25", 0.25),

@@ -259,3 +259,37 @@ def test_without_a_test_part_the_validation_part_is_judged(run: Run) -> None:
     result = record("runs/penguins-1")["result"]
     assert (result["part"], result["test"]) == ("validation", None)
     assert result["validation"]["rows"] == 34
+    assert run("train", "penguins", *SHORT, "--test", "0", "--valid", "0").out.startswith("train accuracy ")
+    assert len(table(Path("runs/penguins-2/test_predictions.csv").read_text())) == 344
+
+
+def test_a_batch_is_no_larger_than_the_training_part(run: Run) -> None:
+    assert run("train", "penguins", "--epochs", "2", "--batch-size", "1000", "--model", "linear").code == 0
+    assert record("runs/penguins-1")["config"]["batch_size"] == {
+        "value": 241,
+        "why": "1,000 is more than the 241 training rows",
+    }
+
+
+def test_options_change_what_is_trained(run: Run) -> None:
+    options = {
+        "--model": "mlp", "--hidden": "6,5", "--activation": "tanh", "--init": "orthogonal", "--norm": "layer",
+        "--dropout": "0.25", "--l1": "0.001", "--weight-decay": "0.1", "--clip": "0.5",
+        "--class-weight": "Adelie=1,Gentoo=3", "--batch-size": "50", "--lr": "0.01", "--optimizer": "sgd",
+        "--schedule": "cosine", "--warmup": "0.25", "--patience": "5", "--seed": "3", "--epochs": "2", "--threads": "1",
+        "--drop": "year", "--valid": "0.2", "--test": "0.3",
+    }  # fmt: skip
+    assert run("train", "penguins", *[word for pair in options.items() for word in pair]).code == 0
+    kept = record("runs/penguins-1")
+    stored = {name: setting["value"] for name, setting in kept["config"].items()}
+    assert stored["hidden"] == [6, 5]
+    assert stored["class_weight"] == {"Adelie": 1.0, "Gentoo": 3.0}
+    for name in ("activation", "init", "norm", "optimizer", "schedule"):
+        assert stored[name] == options[f"--{name}"]
+    for name in ("dropout", "l1", "weight_decay", "clip", "lr", "warmup", "batch_size", "patience", "seed", "epochs"):
+        assert stored[name] == float(options[f"--{name.replace('_', '-')}"])
+    assert kept["threads"] == 1
+    assert kept["data"]["rows"] == {"train": 172, "valid": 69, "test": 103}
+    assert "year" not in [column["name"] for column in kept["data"]["columns"] if column["used"]]
+    assert "LayerNorm" in kept["model"]["text"]
+    assert "Tanh" in kept["model"]["text"]
