@@ -22,6 +22,7 @@ Predict = Callable[[Features], npt.NDArray[Any]]
 INSTALL = 'pip install "chainrule[sklearn]"'
 MOST_ROWS = 20_000  # a linear model gains little from more rows, and the run waits for it
 MOST_ROWS_OF_TREES = 200_000
+SMALL_FOR_TREES = 500_000  # numbers
 MOST_NUMBERS = 20_000_000  # of the features that a baseline sees
 MOST_COLUMNS = 2_000  # ridge factorises a matrix of this size at most, or of as many rows
 PENALTIES = 10.0 ** np.arange(-3, 6)  # ridge chooses one of these by its leave-one-out error
@@ -135,8 +136,11 @@ def trees(
 ) -> Baseline:
     """Gradient-boosted trees with scikit-learn's defaults: the strongest simple rival on many tables."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     x, y, note = sample(parts, MOST_ROWS_OF_TREES, seed)
     kind = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
-    model = kind(random_state=seed).fit(x, y)
+    # Small tables are faster on one thread, and many times so where another process has a core.
+    with threadpool_limits(1 if x.size < SMALL_FOR_TREES else None):
+        model = kind(random_state=seed).fit(x, y)
     return Baseline("trees", model.predict, note)

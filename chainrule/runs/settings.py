@@ -54,9 +54,7 @@ def settle(config: RunConfig, rows: int, columns: int, task: str) -> dict[str, S
     names += ("weight_decay", "l1", "clip", "ema", "label_smoothing", "epochs", "batch_size", "patience", "time_limit")
     found = {name: setting(config, defaults, name, task) for name in (*names, "compile")}
     found["seed"] = Setting(config.seed, ASKED if config.seed else "the default; another gives other random numbers")
-    found["threads"] = Setting(
-        get_num_threads(), ASKED if config.threads else "all cores; the bits do not depend on it"
-    )
+    found["threads"] = Setting(get_num_threads(), ASKED if config.threads else "all cores; bits do not depend on it")
     if not own:
         check_known("model", model, PRESETS)
     for name in OF_PRESETS:
