@@ -55,7 +55,7 @@ def heatmap(
     high = across if square else min(22.0, max(LEAST, 260.0 / max(len(names), 1)))
     top = 40.0
     bottom = top + high * len(names)
-    parts = legend_of(left, family, key)
+    parts = legend_of(left, family, key, bool((shades == BROKEN).any()))
     cells = [
         tag("path", d="".join(boxes(shades == shade, left, top, across, high)), class_=class_of(family, shade))
         for shade in sorted(set(shades.ravel().tolist()) - {NONE})
@@ -98,12 +98,16 @@ def column_names(columns: Sequence[str], left: float, across: float, bottom: flo
     return parts
 
 
-def legend_of(left: float, family: str, key: Sequence[tuple[float, str]]) -> list[str]:
-    """The scale of colours with some of its values below."""
+def legend_of(left: float, family: str, key: Sequence[tuple[float, str]], broken: bool) -> list[str]:
+    """The scale of colours with some of its values below; what is not finite has its own, where it occurs."""
     wide = 16.0
     parts = [
         tag("path", d=f"M{place(left + k * wide)} 4h{place(wide)}v9h-{place(wide)}Z", class_=f"cr-{family}{k}")
         for k in range(SHADES)
     ]
+    if broken:
+        at = left + (SHADES + 2) * wide
+        parts.append(tag("path", d=f"M{place(at)} 4h{place(wide)}v9h-{place(wide)}Z", class_="cr-broken"))
+        parts.append(label(at + wide + 6, 13, "no finite number", "tick"))
     parts += [label(left + share * wide * SHADES, 27, words, "tick", "middle") for share, words in key]
     return parts

@@ -13,7 +13,7 @@ from chainrule.charts.svg import drawing, line, place, tag
 from chainrule.charts.thin import Floats, thinned
 
 WIDTH, HEIGHT = 540.0, 250.0
-FEW = 40  # points that are also shown as dots, so that one or two are seen at all
+FEW = 12  # points that are also shown as dots, so that one or two are seen at all
 
 
 @dataclass(frozen=True)

@@ -230,8 +230,15 @@ def figure_or_text(value: Tree, as_figure: bool) -> Cell:
     if as_figure:
         return number(figure(value.number(), 4))
     if isinstance(value.value, int | float) and not isinstance(value.value, bool):
-        return number(cut(value.text(), 24))
+        return number(cell_text(value))
     return plain(value.text("missing"), "" if value.value is not None else "quiet", 40)
+
+
+def cell_text(value: Tree) -> str:
+    """A number of the user's, short enough for a table; the row's number tells where it stands in full."""
+    if isinstance(value.value, float) and math.isfinite(value.value):
+        return f"{value.value:.{4 if abs(value.value) < 1e4 else 7}g}"
+    return cut(value.text(), 24)
 
 
 def columns_shown(record: Record, found: list[Tree]) -> list[str]:

@@ -53,7 +53,9 @@ def charts(record: Record) -> Figures:
         found.append(("lr", [Line("learning rate", epochs, rates, 2)], None))
     across = 3 if len(found) == 3 or len(found) > 4 else 2
     size = SIZES[across]
-    return Figures([chart(f"curve-{place}", *one, size) for place, one in enumerate(found)], across)
+    scaled = {"rmse", "mae"} if record.run["task"]["kind"].text() == "regression" else set()
+    drawn = [chart(f"curve-{place}", *one, size, one[0] in scaled) for place, one in enumerate(found)]
+    return Figures(drawn, across)
 
 
 def names_of(rows: list[Tree]) -> list[str]:
@@ -68,7 +70,9 @@ def series_of(rows: list[Tree], part: str, name: str = "") -> Floats:
     return np.array([(row[part][name] if name else row[part]).number() for row in rows], np.float64)
 
 
-def chart(anchor: str, name: str, lines: list[Line], mark: Mark | None, size: tuple[float, float]) -> Figure:
+def chart(
+    anchor: str, name: str, lines: list[Line], mark: Mark | None, size: tuple[float, float], standardised: bool = False
+) -> Figure:
     shown = cut(SHOWN.get(name, name.replace("_", " ")), 40)
     finite = np.concatenate([one.y[np.isfinite(one.y)] for one in lines])
     log = name != "lr" and bool(len(finite)) and finite.min() > 0 and finite.max() / finite.min() > RANGE_OF_LOG
@@ -77,7 +81,8 @@ def chart(anchor: str, name: str, lines: list[Line], mark: Mark | None, size: tu
     svg = line_chart(
         anchor, f"{shown} by epoch", told, lines, x_name="epoch", log=log, mark=mark, ceiling=ceiling, size=size
     )
-    return Figure(svg, shown[:1].upper() + shown[1:], "logarithmic axis" if log else "")
+    remarks = ["in standard deviations of the target"] if standardised else []
+    return Figure(svg, shown[:1].upper() + shown[1:], ", ".join([*remarks, "logarithmic axis"] if log else remarks))
 
 
 def first(y: Floats) -> float:

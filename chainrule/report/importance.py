@@ -49,8 +49,8 @@ def importance(record: Record) -> Section:
     )
     blocks: list[Block] = [Figures([Figure(svg, "What a column is worth", caption)])]
     if len(known) > MOST:
-        rest = max(one[1] for one in known[MOST:])
-        blocks.append(Prose((f"{count(len(known) - MOST)} more columns lose at most {figure(rest)}.",)))
+        rest = times * max(one[1] for one in known[MOST:])
+        blocks.append(Prose((f"{count(len(known) - MOST)} more columns are worth at most {figure(rest, 2)}.",)))
     idle = sum(1 for one in known if one[1] <= 0)
     if idle:
         told = f"{count(idle)} of {count(len(known))} columns {'is' if idle == 1 else 'are'} not missed"

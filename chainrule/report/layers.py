@@ -14,7 +14,7 @@ from chainrule.report.tree import Tree
 
 MOST_STEPS = 120
 MOST_LAYERS = 48
-DECADES = 12.0  # of gradient norms that get shades of their own
+DECADES = 8.0  # of gradient norms that get shades of their own
 LOW, HIGH = -6.0, 0.0  # of the update's share of the weight; 10^-3 in the middle is what usually trains well
 SLOW, FAST = 1e-5, 1e-1
 Matrix = npt.NDArray[np.float64]  # (layers, steps)
@@ -98,7 +98,7 @@ def median(values: npt.NDArray[np.float64]) -> float:
 
 def gradient_map(names: list[str], norms: Matrix, steps: list[float]) -> Figure:
     logs = logarithm(norms)
-    seen = logs[np.isfinite(logs)]
+    seen = logs[np.isfinite(logs) & (norms > 0)]
     high = float(np.ceil(seen.max())) if len(seen) else 0.0
     low = max(float(np.floor(seen.min())), high - DECADES) if len(seen) else -1.0
     low = min(low, high - 1)

@@ -116,7 +116,7 @@ def test_ten_thousand_columns(tmp_path: Path) -> None:
     assert "9,999 used and 1 left out" in text
     assert "a_column_with_quite_a_long_name_07777" in text, "what was left out is looked for"
     assert "9,900 more columns stand in run.json." in text
-    assert "9,980 more columns lose at most" in text
+    assert "9,980 more columns are worth at most" in text
     assert "6 of 10,000 columns, the most important first." in text
 
 
@@ -169,6 +169,18 @@ def test_gradients_that_are_zero_or_not_finite_are_told_apart(tmp_path: Path) ->
     assert "1 of 6 parameters moved very fast: their updates were above a tenth of their size: 0.bias." in found.text
     assert "1 of 6 parameters had gradients that were not finite: 6.weight." in found.text
     assert "cr-broken" in [attributes.get("class") for attributes in found.of("path")]
+    assert found.text.count("no finite number") == 1, "in the key of the picture that shows one"
+
+
+def test_a_gradient_of_zero_does_not_stretch_the_scale(tmp_path: Path) -> None:
+    usual, with_zero = list(folders.training(8)), list(folders.training(8))
+    watched = next(event for event in with_zero if event["event"] == "watched")
+    watched["grad_norm"][2] = 0.0
+    keys = []
+    for events in (usual, with_zero):
+        text = parse(render(folders.write(tmp_path / "run", folders.run_json(), events))).text
+        keys.append(text[text.index("Gradient norm by layer and step") :][:80])
+    assert keys[0] == keys[1]
 
 
 def test_one_epoch_is_seen(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 from chainrule.ir.errors import ArgumentError
 from chainrule.report import render, settings
 from chainrule.runs import settings as runs_settings
+from chainrule.runs.config import RunConfig
+from chainrule.runs.job import train_run
 from tests.report import folders
 from tests.report.parsed import Parsed, parse
 
@@ -217,6 +219,24 @@ def test_jinja_is_imported_only_to_render() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_what_a_real_run_writes_fills_every_section(tmp_path: Path, task: str) -> None:
+    x = [(k * 37 % 101, k * 53 % 17) for k in range(150)]
+    target = [
+        ("yes" if a > 50 else "no") if task == "classification" else 3.0 * a - b + k / 7 for k, (a, b) in enumerate(x)
+    ]
+    rows = [f"{a},{b},{y}" for (a, b), y in zip(x, target, strict=True)]
+    (tmp_path / "table.csv").write_text("\n".join(["first,second,y", *rows]) + "\n")
+    config = RunConfig(str(tmp_path / "table.csv"), target="y", task=task, epochs=3, trees=False)
+    result = train_run(config, out=str(tmp_path / "run"), command=["chainrule", "train", "table.csv"])
+    page = parse(render(result.folder))
+    assert [attributes["class"] for attributes in page.of("p") if attributes.get("class") == "missing"] == []
+    assert len(page.of("svg")) == (7 if task == "classification" else 8)
+    assert "Trained on 105 rows of table.csv, the network" in page.text
+    assert "Gradient-boosted trees were not compared" in page.text
+    assert ("in standard deviations of the target" in page.text) == (task == "regression")
 
 
 def test_what_was_asked_for_is_called_so_by_runs() -> None:
