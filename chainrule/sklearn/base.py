@@ -77,6 +77,8 @@ class Net(BaseEstimator):  # type: ignore[misc]
             run = trained(Job(module, train, valid, self._task, self.settings_, self.compile, self.verbose))
         self._network, self._continuing = Network(module, self.compile), None
         self._note(run, valid is not None)
+        if run.stopped == "interrupted":  # all is kept, but whoever runs fit after fit is to end too
+            raise KeyboardInterrupt
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:

@@ -4,55 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from chainrule import nn
-from chainrule.compiler import compile
-from chainrule.ir import state
-from chainrule.ir.errors import LeakedTensorError, TracedValueError
-from chainrule.tensor import Tensor, from_array
-
-ROWS = 256  # at a time, always: the last ones are filled up
+from chainrule.train.evaluating import outputs_of
+from chainrule.train.feed import as_rows
+from chainrule.train.predictor import Predictor
 
 
 class Network:
-    """A module in evaluation mode.
+    """A module in evaluation mode, and its forward pass as a program of one number of rows.
 
-    Machine code for one number of rows gives a row the same bits wherever it stands and whatever stands around it, so
-    answers do not depend on how many are asked for together. NumPy, which runs what cannot be compiled, gives them
-    up to the last bits of float32.
+    Such a program gives a row the same bits wherever it stands and whatever stands around it, so answers do not depend
+    on how many are asked for together. What is not compiled gives them up to the last bits of float32.
+    Pickled, it is the module: its tensors as arrays.
     """
 
-    def __init__(self, module: nn.Module, compiled: bool = True) -> None:
+    def __init__(self, module: nn.Module, compiled: bool) -> None:
         self.module = module
         self.compiled = compiled
-        self._forward: Any = None  # no part of the state
+        self._predictor: Predictor | None = None
 
-    def outputs(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def outputs(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What the module says of rows (n, ...): (n, outputs)."""
-        if any(module.training for module in self.module.modules()):
-            self.module.eval()
-        parts = [self._chunk(x[start : start + ROWS]) for start in range(0, len(x), ROWS)]
-        return np.concatenate(parts)
-
-    def _chunk(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        rows = len(x)
-        if rows < ROWS:
-            x = np.concatenate([x, np.repeat(x[-1:], ROWS - rows, axis=0)])
-        with state.using(state.gradients_enabled, False):
-            result = self._call(from_array(np.ascontiguousarray(x)))
-        found: npt.NDArray[np.float32] = result.read_outside().array[:rows].reshape(rows, -1)
-        return found
-
-    def _call(self, x: Tensor) -> Tensor:
-        if self._forward is None:
-            self._forward = compile(self.module) if self.compiled else self.module
-        try:
-            return self._forward(x)  # type: ignore[no-any-return]
-        except (TracedValueError, LeakedTensorError):
-            self._forward, self.compiled = self.module, False  # it branches on values: no program can be made of it
-            return self._forward(x)  # type: ignore[no-any-return]
+        if not self.compiled:
+            return outputs_of(self.module, as_rows(x, "X")).reshape(len(x), -1)
+        if self._predictor is None:
+            self._predictor = Predictor.of_model(self.module, (x[:1],))
+        return self._predictor.outputs(x).reshape(len(x), -1)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_forward": None}
+        return self.__dict__ | {"_predictor": None}

@@ -57,6 +57,7 @@ def trained(job: Job) -> Run:
         time_limit=settings["time_limit"],
         restore_best=job.held_out is not None,
         compile=job.compiled and steps > EAGER_STEPS,
+        show=bool(job.verbose),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -279,6 +280,38 @@ def test_time_limit() -> None:
     net = NetClassifier(epochs=10_000, patience=0, time_limit=0.3).fit(X, y)
     assert 0 < net.n_iter_ < 10_000
     assert net.stopped_ == "time limit"
+
+
+class Interrupting(Branching):
+    """Ctrl-C is pressed in its tenth batch."""
+
+    calls = 0
+
+    def forward(self, x: cr.Tensor) -> Any:
+        self.calls += self.training
+        if self.training and self.calls == 10:
+            signal.raise_signal(signal.SIGINT)
+        return super().forward(x)
+
+
+def test_an_interrupt_keeps_the_best_weights_and_ends_what_goes_round_the_fit() -> None:
+    X, y = blurred(320)
+    net: Any = NetClassifier(Interrupting, compile=False, batch_size=72, epochs=20, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        GridSearchCV(net, {"lr": [0.1, 0.01]}, cv=2).fit(X, y)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(X, y)
+    assert net.stopped_ == "interrupted"
+    assert net.n_iter_ == 2
+    assert net.score(X, y) > 0.6
+
+
+def test_a_fit_is_silent_unless_it_is_asked_to_speak(capfd: pytest.CaptureFixture[str]) -> None:
+    X, y = blurred()
+    NetClassifier(epochs=2, random_state=0).fit(X, y)
+    assert capfd.readouterr() == ("", "")
+    NetClassifier(epochs=2, random_state=0, verbose=True).fit(X, y)
+    assert "accuracy" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("way", ["pickle", "joblib", "deepcopy"])
