@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from chainrule.data.dialect import MAX_CELL_LETTERS, Dialect, reader
+from chainrule.data.dialect import MAX_CELL_LETTERS, Dialect, ragged, reader
 from chainrule.data.first_look import FirstLook
 from chainrule.data.table import Kind, Rows, Table
 from chainrule.data.texts import column_of_texts
@@ -44,7 +44,7 @@ def records_of(look: FirstLook, dialect: Dialect, width: int) -> tuple[list[list
         for record in source:
             if record:
                 if len(record) != width:
-                    raise ArgumentError(ragged(look, dialect, line + 1, record, width))
+                    raise ArgumentError(ragged(look, dialect, f"line {line + 1}", record, width))
                 records.append(record)
                 lines.append(line + 1)
             line = source.line_num
@@ -52,15 +52,6 @@ def records_of(look: FirstLook, dialect: Dialect, width: int) -> tuple[list[list
         raise ArgumentError(unreadable(look, line + 1, str(error))) from None
     in_order = line == len(records)
     return records[1:], None if in_order else np.array(lines[1:], np.int64)
-
-
-def ragged(look: FirstLook, dialect: Dialect, line: int, record: Sequence[str], width: int) -> str:
-    shown = dialect.separator.join(record)
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return (
-        f"{look.path}: every row must have the {width} cell{'s'[: width > 1]} that the header names, but line {line} "
-        f"has {len(record)}: {shown!r}. Add or remove cells there, or quote those that hold a {dialect.separator!r}."
-    )
 
 
 def unreadable(look: FirstLook, line: int, error: str) -> str:

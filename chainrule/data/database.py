@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from csv import Error as CsvError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chainrule.data.database_columns import Loaded, identifier, plan_of, quoted, table_of
-from chainrule.data.dialect import MAX_CELL_LETTERS, Dialect, first_records
+from chainrule.data.dialect import MAX_CELL_LETTERS, Dialect, first_records, ragged, reader
 from chainrule.data.first_look import FirstLook, nul_byte
 from chainrule.data.space import Space
 from chainrule.data.table import Kind, Table
@@ -21,7 +23,7 @@ from chainrule.ir.errors import ArgumentError
 QUIET = "set enable_progress_bar = false"  # it would be printed over what a run prints
 COPY_BYTES = 1 << 24
 LEAST_MEMORY_BYTES = 1 << 27  # below this DuckDB does not load a file
-LINES_COUNTED_BYTES = 1 << 30  # of larger files it is not found out whether each row is one line
+SCANNED_BYTES = 1 << 33  # larger files are not looked at byte by byte
 MAX_LINE_BYTES = 1 << 21
 
 
@@ -40,19 +42,24 @@ def read_csv_database(csv: CsvFile, space: Space) -> Table:
     """A table out of a CSV file of any size, its arrays on disk where they would not fit."""
     import duckdb
 
-    sample = sample_of_columns(csv)
+    sample, seen = sample_of_columns(csv), scan(csv.look)
+    refuse_cut_off(csv)
+    numbers = [name for name, (kind, _) in sample.items() if kind is Kind.NUMBER]
     with opened(space) as database:
         try:
-            load_csv(database, csv, {name: kind is Kind.NUMBER for name, (kind, _) in sample.items()}, csv.look.path)
+            if csv.look.encoding != "utf-8":
+                load_mended(database, csv)
+            else:
+                load_csv(database, csv, () if seen and seen.underscored else numbers, csv.look.path)
         except duckdb.ConversionException:  # texts among the numbers: which ones is found out from texts
-            load_csv(database, csv, {}, csv.look.path)
-        except duckdb.InvalidInputException as error:
-            load_mended(database, csv, error)
+            load_texts(database, csv)
+        except duckdb.Error as error:
+            mended_or_refused(database, csv, error)
         loaded = Loaded(database, csv.dialect.decimal, space)
         refuse_no_rows(loaded, csv)
         plans = [plan_of(loaded, name, *sample[name], csv.kinds.get(name)) for name in csv.names]
-        lines = each_row_a_line(csv, loaded.rows)
-        return table_of(loaded, plans, str(csv.look.path), csv.dialect.notes, lines)
+        each_row_a_line = seen is not None and csv.header_lines == 1 and seen.lines == loaded.rows + 1
+        return table_of(loaded, plans, str(csv.look.path), csv.dialect.notes, each_row_a_line)
 
 
 def read_parquet(look: FirstLook, space: Space) -> Table:
@@ -104,9 +111,9 @@ def sample_of_columns(csv: CsvFile) -> dict[str, tuple[Kind, bool]]:
     return found
 
 
-def load_csv(database: Any, csv: CsvFile, numbers: Mapping[str, bool], path: Path) -> None:
+def load_csv(database: Any, csv: CsvFile, numbers: Collection[str], path: Path) -> None:
     """Make the table `cells` of a CSV file, columns of numbers as DOUBLE and the others as they are written."""
-    types = ", ".join(f"{quoted(name)}: '{'DOUBLE' if numbers.get(name) else 'VARCHAR'}'" for name in csv.names)
+    types = ", ".join(f"{quoted(name)}: '{'DOUBLE' if name in numbers else 'VARCHAR'}'" for name in csv.names)
     options = {
         "auto_detect": "false",
         "header": "false",
@@ -114,7 +121,6 @@ def load_csv(database: Any, csv: CsvFile, numbers: Mapping[str, bool], path: Pat
         "delim": quoted(csv.dialect.separator),
         "quote": quoted(csv.dialect.quote),
         "escape": quoted(csv.dialect.quote),
-        "encoding": quoted(csv.look.encoding),
         "decimal_separator": quoted(csv.dialect.decimal),
         "nullstr": f"[{', '.join(map(quoted, MISSING))}]",
         "max_line_size": str(MAX_LINE_BYTES),
@@ -124,23 +130,52 @@ def load_csv(database: Any, csv: CsvFile, numbers: Mapping[str, bool], path: Pat
     database.execute(f"create or replace table cells as select * from read_csv({quoted_path(path)}, {settings})")
 
 
-def load_mended(database: Any, csv: CsvFile, error: Exception) -> None:
-    """Lines that end in different ways are DuckDB's only complaint about a good file: try again with one way."""
+def load_texts(database: Any, csv: CsvFile) -> None:
+    """The same with every column as it is written."""
+    import duckdb
+
+    try:
+        load_csv(database, csv, (), csv.look.path)
+    except duckdb.Error as error:
+        mended_or_refused(database, csv, error)
+
+
+def mended_or_refused(database: Any, csv: CsvFile, error: Exception) -> None:
+    """Lines that end in different ways may be DuckDB's only complaint about a good file."""
     import duckdb
 
     if "invalid state" not in str(error):
         raise ArgumentError(csv_message(csv, error)) from None
+    try:
+        load_mended(database, csv)
+    except duckdb.Error as second:
+        raise ArgumentError(csv_message(csv, second)) from None
+
+
+def load_mended(database: Any, csv: CsvFile) -> None:
+    """The same from a copy in UTF-8, whose lines end in one way."""
     with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
         path = Path(folder) / "mended.csv"
-        with csv.look.path.open("rb") as old, path.open("wb") as new:
-            while block := old.read(COPY_BYTES):
-                if block.endswith(b"\r"):
-                    block += old.read(1)
-                new.write(block.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
-        try:
-            load_csv(database, csv, {}, path)
-        except duckdb.Error as second:
-            raise ArgumentError(csv_message(csv, second)) from None
+        with (
+            csv.look.path.open(encoding=csv.look.encoding, errors="replace") as old,  # any end of a line becomes \n
+            path.open("w", encoding="utf-8", newline="\n") as new,
+        ):
+            shutil.copyfileobj(old, new, COPY_BYTES)
+        load_csv(database, csv, (), path)
+
+
+def refuse_cut_off(csv: CsvFile) -> None:
+    """A last line without its end may lack cells, as of a file that was cut off: DuckDB would fill them."""
+    with csv.look.path.open("rb") as file:
+        file.seek(max(0, csv.look.size_bytes - MAX_LINE_BYTES))
+        last = file.read().rpartition(b"\n")[2].decode(csv.look.encoding, "replace")
+    if not last.strip() or last.count(csv.dialect.quote) % 2:  # whole, or within a cell that spans lines
+        return
+    records: list[list[str]] = []
+    with contextlib.suppress(CsvError):
+        records.extend(filter(None, reader(last, csv.dialect)))
+    if records and len(records[-1]) != len(csv.names):
+        raise ArgumentError(ragged(csv.look, csv.dialect, "the last line", records[-1], len(csv.names)))
 
 
 def csv_message(csv: CsvFile, error: Exception) -> str:
@@ -171,18 +206,26 @@ def refuse_no_rows(loaded: Loaded, csv: CsvFile) -> None:
         raise ArgumentError(f"{csv.look.path}: rows of data were expected below the header, but there are none.")
 
 
-def each_row_a_line(csv: CsvFile, rows: int) -> bool:
-    """Whether rows can be named by their lines: none is empty, none spans several."""
-    if csv.look.size_bytes > LINES_COUNTED_BYTES:
-        return False
-    lines, last = 0, b"\n"
-    with csv.look.path.open("rb") as file:
+@dataclass(frozen=True)
+class Scan:
+    """What a look at every byte found."""
+
+    lines: int
+    underscored: bool  # digits stand around a _, which DuckDB reads as one number
+
+
+def scan(look: FirstLook) -> Scan | None:
+    """Look at every byte, which is soon done; None of a file where it is not."""
+    if look.size_bytes > SCANNED_BYTES:
+        return None
+    lines, last, underscored = 0, b"\n", False
+    with look.path.open("rb") as file:
         while block := file.read(COPY_BYTES):
             if b"\0" in block:
-                line = lines + block.count(b"\n", 0, block.index(b"\0")) + 1
-                raise ArgumentError(nul_byte(csv.look.path, line))
+                raise ArgumentError(nul_byte(look.path, lines + block.count(b"\n", 0, block.index(b"\0")) + 1))
+            underscored = underscored or (b"_" in block and re.search(rb"\d_\d", block) is not None)
             lines, last = lines + block.count(b"\n"), block[-1:]
-    return csv.header_lines == 1 and lines + (last != b"\n") == rows + 1
+    return Scan(lines + (last != b"\n"), underscored)
 
 
 def cast_of(name: str, stated: str) -> str:

@@ -157,7 +157,7 @@ def plan_of_many(loaded: Loaded, name: str, sample: Kind, integers: bool, wanted
     text, present = present_text(name), loaded.about[name][1]
     if sample is Kind.NUMBER:
         point = text if loaded.decimal == "." else f"replace({text}, {quoted(loaded.decimal)}, '.')"
-        number = f"try_cast({point} as double)"
+        number = f"case when contains({text}, '_') then null else try_cast({point} as double) end"
         if wanted is Kind.NUMBER or loaded.one(f"select count({number}) from cells")[0] >= MOSTLY * present:
             return plan_of_numbers(loaded, name, number, integers)
     if sample is Kind.DATE:

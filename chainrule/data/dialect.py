@@ -176,3 +176,12 @@ def too_many_columns(look: FirstLook, columns: int) -> str:
         f"{look.path}: up to {MAX_COLUMNS:,} columns can be read, but line 1 has {columns:,} or more. "
         "Keep those that matter, or put what varies into rows."
     )
+
+
+def ragged(look: FirstLook, dialect: Dialect, line: str, record: Sequence[str], width: int) -> str:
+    shown = dialect.separator.join(record)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return (
+        f"{look.path}: every row must have the {width} cell{'s'[: width > 1]} that the header names, but {line} "
+        f"has {len(record)}: {shown!r}. Add or remove cells there, or quote those that hold a {dialect.separator!r}."
+    )

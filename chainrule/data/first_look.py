@@ -48,7 +48,7 @@ class FirstLook:
     path: Path
     size_bytes: int
     parquet: bool = False
-    encoding: str = "utf-8"  # or latin-1
+    encoding: str = "utf-8"  # or cp1252
     text: str = ""  # the first LOOK_BYTES, without a byte order mark
     whole: bool = True  # the text is the whole file
 
@@ -137,7 +137,7 @@ def not_utf8(path: Path, encoding: str) -> str:
 
 
 def decoded(path: Path, start: bytes, whole: bool) -> tuple[str, str]:
-    """The text and its encoding: UTF-8, or Latin-1 where the bytes are none."""
+    """The text and its encoding: UTF-8, or Windows-1252 (which holds Latin-1) where the bytes are none."""
     try:
         return codecs.getincrementaldecoder("utf-8")().decode(start, final=whole), "utf-8"
     except UnicodeDecodeError as error:
@@ -145,4 +145,4 @@ def decoded(path: Path, start: bytes, whole: bool) -> tuple[str, str]:
             raise ArgumentError(
                 f"{path}: a CSV or Parquet file was expected, but it is binary (byte {error.start:,} is no text)."
             ) from None
-        return start.decode("latin-1"), "latin-1"
+        return start.decode("cp1252", "replace"), "cp1252"

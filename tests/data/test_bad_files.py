@@ -81,6 +81,11 @@ def test_a_ragged_row_of_a_large_file_is_named_by_its_line(write: Write) -> None
     )
 
 
+def test_a_file_that_was_cut_off_is_ragged_in_its_last_line(write: Write) -> None:
+    message = refused(lambda: read_table(write("a,b\n" + "12,13\n" * 600_000 + "12")))
+    assert "but the last line has 1: '12'." in message
+
+
 def test_a_quote_that_is_never_closed(write: Write) -> None:
     assert refused(lambda: read_table(write('a,b\n1,2\n3,"4\n5,6\n'))) == (
         "data.csv: line 3 opens a quote that is never closed. Close it, or double it inside a cell."

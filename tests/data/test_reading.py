@@ -163,8 +163,15 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(read: Read) -> None:
     assert read("\ufeffa,b\n1,2\n").names == ("a", "b")
 
 
-def test_latin_1_is_read(read: Read) -> None:
-    assert read("größe,b\nüber,2\nunter,3\n".encode("latin-1"))["größe"].native() == ["über", "unter"]
+def test_windows_1252_is_read(read: Read) -> None:
+    table = read("größe,b\nüber,5 €\nunter,3 €\n".encode("cp1252"))
+    assert (table["größe"].native(), table["b"].native()) == (["über", "unter"], ["5 €", "3 €"])
+
+
+def test_a_number_with_an_underscore_is_none(read: Read) -> None:
+    strays = read(column(*["12"] * 50, "1_000"))["x"].strays
+    assert strays is not None
+    assert strays.texts == ("1_000",)
 
 
 def test_a_column_without_a_name_gets_one(read: Read) -> None:
@@ -293,14 +300,14 @@ def test_columns_of_very_many_texts(tmp_path: Path, space: Space, monkeypatch: p
     rows = 3000
     stamps = np.datetime64("2024-01-01T00:00:00") + np.arange(rows).astype("timedelta64[m]")
     texts = [str(number) for number in range(rows)]
-    texts[2500], texts[2600] = "x", " NA "
+    texts[2500], texts[2600], texts[2700] = "x", " NA ", "1_000"
     path = tmp_path / "data.csv"
     path.write_text("n,d,t\n" + "".join(f"{n},{d},key {n}\n" for n, d in zip(texts, stamps.astype(str), strict=True)))
     table = by_database(path, space)
     strays = table["n"].strays
     assert strays is not None
-    assert (strays.rows, strays.texts, strays.count) == ((2500,), ("x",), 1)
-    assert table["n"].is_missing.nonzero()[0].tolist() == [2500, 2600]
+    assert (strays.rows, strays.texts, strays.count) == ((2500, 2700), ("x", "1_000"), 2)
+    assert table["n"].is_missing.nonzero()[0].tolist() == [2500, 2600, 2700]
     np.testing.assert_array_equal(table["d"].data, stamps)
     assert table["t"].kind is Kind.TEXT
     assert table["t"].values[:2].tolist() == ["key 0", "key 1"]
