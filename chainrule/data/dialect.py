@@ -18,6 +18,7 @@ from chainrule.ir.errors import ArgumentError
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 200
+SAMPLE_CELLS = 500  # of a record
 SAMPLE_LETTERS = 1 << 18
 MAX_COLUMNS = 20_000
 MAX_CELL_LETTERS = 100_000
@@ -108,7 +109,7 @@ def decimal_of(records: Sequence[Sequence[str]], separator: str) -> str:
     """A comma, if numbers with one outnumber those with a point; between commas they stand in quotes."""
     commas = points = 0
     for record in records[1:]:
-        for cell in record:
+        for cell in record[:SAMPLE_CELLS]:
             commas += COMMA_NUMBER.fullmatch(cell.strip()) is not None
             points += "." in cell and NUMBER.fullmatch(cell.strip()) is not None
     return "," if commas > points else "."

@@ -22,7 +22,9 @@ IS_MISSING = frozenset(MISSING)
 WHITE = " \t\r\n\f\v"  # what may stand around a cell's text
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
+INTEGER_DIGITS = 15  # that float64 holds exactly
+INTEGER = re.compile(rf"[+-]?\d{{1,{INTEGER_DIGITS}}}", re.ASCII)
+NUMERALS = b"0123456789.+-eE "
 INFINITY = re.compile(r"([+-]?)inf(?:inity)?", re.ASCII | re.IGNORECASE)
 BOOLS = (("false", "true"), ("no", "yes"))
 ISO_DATE = re.compile(
@@ -55,11 +57,35 @@ class Meaning:
 
 def column_of_texts(name: str, texts: Sequence[str], decimal: str = ".", wanted: Kind | None = None) -> Column:
     """A column out of the texts of its cells."""
+    if wanted in {None, Kind.NUMBER}:
+        plain = plain_numbers(name, texts, decimal)
+        if plain is not None:
+            return plain
     index = {text: code for code, text in enumerate(dict.fromkeys(texts))}
     codes = np.fromiter(map(index.__getitem__, texts), np.int64, len(texts))
     different = [text.strip(WHITE) for text in index]
     meaning = meaning_of(different, np.bincount(codes, minlength=len(index)), decimal, wanted)
     return column_of_codes(name, codes, different, meaning)
+
+
+def plain_numbers(name: str, texts: Sequence[str], decimal: str) -> Column | None:
+    """The column if all cells are numbers in digits or empty: the most frequent kind, several times as fast."""
+    if decimal != ".":
+        if any("." in text for text in texts):
+            return None
+        texts = [text.replace(decimal, ".") for text in texts]
+    joined = "".join(texts)
+    if not joined.isascii() or joined.encode().translate(None, NUMERALS):
+        return None
+    try:
+        data = np.array([float(text) if text else np.nan for text in texts], np.float64)
+    except ValueError:  # a date, or white space alone
+        return None
+    fractions = joined.encode().translate(None, b"0123456789+- ")
+    integers = not fractions and max(map(len, texts)) <= INTEGER_DIGITS
+    if not fractions and not integers:
+        return None
+    return Column(name, Kind.NUMBER, data, "int64" if integers and joined else "float64")
 
 
 def column_of_codes(
