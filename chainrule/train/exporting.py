@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule import nn
+from chainrule.backends import reference
 from chainrule.ir import state
 from chainrule.ir.errors import ArgumentError
 from chainrule.ir.graph import Graph
@@ -29,6 +30,7 @@ from chainrule.tracing import Tracing
 
 Array = npt.NDArray[Any]
 
+FEW = 4  # rows, to see whether they keep apart
 ROWS = 256  # a graph's rows; fewer where its values would take more memory than this:
 MOST_BYTES = 256 << 20
 
@@ -67,14 +69,15 @@ def export(model: nn.Module, example: Sequence[Any], rows: int = ROWS) -> Export
     each sample, one row at least. The model is left as it was.
 
     Raises TracedValueError and the like where the forward cannot be traced, ArgumentError where it does not give one
-    tensor with a row for each row, or changes its own state.
+    tensor with a row for each row, changes its own state, or has rows that depend on one another.
     """
     arrays = rows_of(example)
-    while True:
-        exported = _export(model, arrays, rows)
-        if rows == 1 or peak_bytes(exported.graph) <= MOST_BYTES:
-            return exported
+    exported = _export(model, arrays, rows)
+    while rows > 1 and peak_bytes(exported.graph) > MOST_BYTES:
         rows //= 2
+        exported = _export(model, arrays, rows)
+    _refuse_mixing(model, arrays)
+    return exported
 
 
 def rows_of(example: Sequence[Any]) -> list[Array]:
@@ -111,6 +114,44 @@ def _export(model: nn.Module, arrays: Sequence[Array], rows: int) -> Exported:
                 f"{result.type}."
             )
         return _named(result, sources_of(tracing), names_of(model), rows)
+
+
+def _refuse_mixing(model: nn.Module, arrays: Sequence[Array]) -> None:
+    """Raises ArgumentError if what the model says of a row is another beside other rows."""
+    exported = _export(model, arrays, FEW)
+    run = reference.compile(exported.graph)
+    beside_itself = [np.resize(array[:1], (FEW, *array.shape[1:])) for array in arrays]
+    beside_others = [np.concatenate([rows[:1], _other(rows[1:])]) for rows in beside_itself]
+    one, other = [run(_values(model, exported, given))[0][0] for given in (beside_itself, beside_others)]
+    if not np.allclose(one, other, rtol=1e-3, atol=1e-5, equal_nan=True):
+        raise ArgumentError(
+            f"what {type(model).__name__} says of a row in evaluation mode depends on the rows beside it (statistics "
+            "of the batch?), so it has no answer for a row alone."
+        )
+
+
+def _other(rows: Array) -> Array:
+    """Rows that differ from these; whole numbers may be places in a table, where 0 is one."""
+    return rows + rows.dtype.type(1) if rows.dtype.kind == "f" else np.zeros_like(rows)
+
+
+def filled(array: Array, rows: int) -> Array:
+    """The rows, and zeros up to the number that is needed."""
+    if len(array) == rows:
+        return np.ascontiguousarray(array)
+    whole = np.zeros((rows, *array.shape[1:]), array.dtype)
+    whole[: len(array)] = array
+    return whole
+
+
+def _values(model: nn.Module, exported: Exported, arguments: Sequence[Array]) -> list[Array]:
+    tensors = model.state_dict(keep_vars=True)
+    found = []
+    for kind, name in exported.inputs:
+        place: Any = arguments[int(name)] if kind == "argument" else None
+        given = place if place is not None else tensors[name] if kind == "tensor" else exported.constants[name]
+        found.append(given.read_outside().array if isinstance(given, Tensor) else given)
+    return found
 
 
 @contextmanager

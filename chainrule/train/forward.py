@@ -16,7 +16,7 @@ from chainrule.executor import Executor, compile_graph
 from chainrule.ir.errors import ArgumentError, ChainruleError, GraphError
 from chainrule.ir.types import BY_NUMPY, Type
 from chainrule.tensor import Tensor
-from chainrule.train.exporting import Exported
+from chainrule.train.exporting import Exported, filled
 
 Array = npt.NDArray[Any]
 
@@ -67,15 +67,6 @@ class Forward:
 def value_of(source: Array | Tensor) -> Array:
     """The array that a tensor holds now."""
     return source.read_outside().array if isinstance(source, Tensor) else source
-
-
-def filled(array: Array, rows: int) -> Array:
-    """The rows, and zeros up to the number that is needed."""
-    if len(array) == rows:
-        return np.ascontiguousarray(array)
-    whole = np.zeros((rows, *array.shape[1:]), array.dtype)
-    whole[: len(array)] = array
-    return whole
 
 
 def fitting(given: Any, wanted: Type) -> Array:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.ir.errors import ArgumentError
 from chainrule.train import checkpoint
 from chainrule.train.checkpoint import Checkpoint
 from chainrule.train.events import CheckpointSaved, EpochEnded, Event, Note, Stopped
 from chainrule.train.files import FolderLock, make_folder
+from chainrule.train.loop import TIME_LIMIT, Loop
 
-if TYPE_CHECKING:
-    from chainrule.train.loop import Loop
-
-GO_ON = {"interrupted", "terminated", "time limit"}  # reasons that a resumed run does not stop for again
+GO_ON = {"interrupted", "terminated"}  # reasons that a resumed run does not stop for again
 
 
 class Keeper:
@@ -86,8 +84,9 @@ class Keeper:
         for note in found.notes:
             loop.tell(Note(text=note))
         loop.restore(found.tensors, found.meta["loop"])
-        reason = found.meta["stopping"]
-        if reason is not None and reason not in GO_ON:
+        reason, limit = found.meta["stopping"], loop.plan.time_limit
+        more_time = reason == TIME_LIMIT and (limit is None or loop.seconds < limit)
+        if reason is not None and reason not in GO_ON and not more_time:
             loop.stop(reason)
         self._last = found.step
         return found

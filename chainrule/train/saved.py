@@ -33,7 +33,7 @@ from chainrule.version import __version__
 
 FORMAT = "chainrule model 1"
 _NAME = "chainrule model "
-_FREE_BYTES = 1 << 30  # what a graph may take whatever the size of its file
+_FREE_BYTES = 1 << 29  # what a graph may take whatever the size of its file
 _TIMES = 16  # and as many times that size besides
 
 

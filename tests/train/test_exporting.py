@@ -150,6 +150,11 @@ class Whole(nn.Module):
         return x.sum(0)
 
 
+class Ordered(nn.Module):
+    def forward(self, x: cr.Tensor) -> Any:
+        return x - x.mean(0, keepdim=True)
+
+
 class Noisy(nn.Module):
     def forward(self, x: cr.Tensor) -> Any:
         return x + cr.randn(4)
@@ -173,6 +178,8 @@ class Counting(nn.Module):
         (Whole(), ArgumentError, r"must return a row for each row: of 256 rows it made f32\[4\]"),
         (Noisy(), ArgumentError, "it draws random numbers"),
         (Counting(), ArgumentError, "it writes to calls"),
+        (nn.BatchNorm1d(4, track_running_stats=False), ArgumentError, "depends on the rows beside it"),
+        (Ordered(), ArgumentError, "depends on the rows beside it"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
 )
@@ -180,6 +187,11 @@ def test_what_cannot_be_exported(model: nn.Module, kind: type[Exception], messag
     with pytest.raises(kind, match=message):
         export(model, [numbers(1, 4)])
     assert model.training
+
+
+def test_rows_that_depend_on_one_another_are_found_from_zeros_too() -> None:
+    with pytest.raises(ArgumentError, match="depends on the rows beside it"):
+        export(Ordered(), [np.zeros((1, 4), np.float32)])
 
 
 @pytest.mark.parametrize("example", [np.float32(1), np.zeros((0, 4), np.float32)])

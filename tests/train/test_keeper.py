@@ -113,6 +113,15 @@ def test_a_run_that_stopped_by_itself_does_not_go_on(tmp_path: Path) -> None:
     assert (again.stopped, losses(again), weights_of(again)) == (first.stopped, losses(first), weights_of(first))
 
 
+def test_a_run_whose_time_is_over_goes_on_when_it_gets_more(tmp_path: Path) -> None:
+    first = full_run(checkpoints=tmp_path, compile=False, time_limit=1e-9)
+    assert first.stopped == "time limit"
+    again = full_run(checkpoints=tmp_path, resume=True, compile=False, time_limit=1e-9)
+    assert (again.stopped, losses(again), weights_of(again)) == (first.stopped, losses(first), weights_of(first))
+    more = full_run(checkpoints=tmp_path, resume=True, compile=False)
+    assert (more.stopped, len(more.history)) == ("all epochs", 4)
+
+
 def test_a_finished_run_is_given_again(tmp_path: Path) -> None:
     first = full_run(checkpoints=tmp_path, compile=False)
     again = full_run(checkpoints=tmp_path, resume=True, compile=False)
