@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from chainrule.cli.options import DATA, MODEL, TRAINING, debug_option, json_option, with_options
+from chainrule.cli.options import DATA, MODEL, TRAINING, Sectioned, debug_option, json_option, with_options
 from chainrule.cli.show import VERSION, pasted, plain, print_json, say
 from chainrule.cli.text_plot import text_plot
 from chainrule.ir.errors import ArgumentError
@@ -18,7 +18,7 @@ from chainrule.runs.job import find_rate
 from chainrule.train.files import write_whole
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @click.argument("source")
 @with_options(DATA, MODEL, TRAINING)
 @click.option("--threads", type=int, metavar="NUMBER", help="By default all cores.")

@@ -67,7 +67,7 @@ def main() -> None:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
-            commands(standalone_mode=False)
+            commands(prog_name="chainrule", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt) as error:
         stop(error, "interrupted.", INTERRUPTED)
     except click.UsageError as error:

@@ -99,48 +99,114 @@ def joined_or_none(context: click.Context, parameter: click.Parameter, value: tu
     return joined(context, parameter, value) if value else None
 
 
-def several(*declarations: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+class InSection(click.Option):
+    """An option under a heading of the help."""
+
+    def __init__(self, *arguments: Any, section: str, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.section = section
+
+
+class Sectioned(click.Command):
+    """A command whose help has its options under headings, the others last."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, section by section."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        others = []
+        for parameter in self.get_params(context):
+            line = parameter.get_help_record(context)
+            if line is None or not isinstance(parameter, click.Option):
+                continue
+            if isinstance(parameter, InSection):
+                sections.setdefault(parameter.section, []).append(line)
+            else:
+                others.append(line)
+        for title, lines in {**sections, "Other": others}.items():
+            with formatter.section(title):
+                formatter.write_dl(lines)
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def several(*declarations: str, **settings: Any) -> Decorator:
     """An option that takes names, and may be given again for more."""
     return click.option(*declarations, type=NAMES, multiple=True, **settings)
 
 
+def section(title: str, *options: tuple[str, str | None, Any, str]) -> tuple[Decorator, ...]:
+    """Options of a section: name, what stands for its value in the help, its type, its help."""
+    return tuple(
+        click.option(name, type=type, metavar=metavar, help=text, cls=InSection, section=title)
+        for name, metavar, type, text in options
+    )
+
+
+def columns(name: str, text: str, callback: Any) -> Decorator:
+    """An option of the data that names columns."""
+    return several(name, callback=callback, metavar="COLUMNS", help=text, cls=InSection, section="Data")
+
+
 DATA = (
-    click.option("--target", metavar="COLUMN", help="The column to predict."),
-    click.option("--task", metavar="TASK", help="classification or regression; by default the target tells."),
-    several("--drop", callback=joined, metavar="COLUMNS", help="Columns to leave out: a,b."),
-    several("--features", callback=joined_or_none, metavar="COLUMNS", help="Only these columns: a,b."),
-    click.option("--valid", type=SHARE, metavar="SHARE|FILE", help="Rows to stop by; by default 0.1."),
-    click.option("--test", type=SHARE, metavar="SHARE|FILE", help="Rows to test on; by default 0.2."),
-    click.option("--group", metavar="COLUMN", help="Rows that agree in it stay together."),
-    click.option("--time", metavar="COLUMN", help="The latest rows are the test."),
+    *section(
+        "Data",
+        ("--target", "COLUMN", str, "What to predict."),
+        ("--task", "TASK", str, "classification or regression; the target tells."),
+    ),
+    columns("--drop", "Leave these columns out: a,b.", joined),
+    columns("--features", "Use only these columns: a,b.", joined_or_none),
+    *section(
+        "Data",
+        ("--valid", "SHARE|FILE", SHARE, "Rows that choose when to stop.  [0.1]"),
+        ("--test", "SHARE|FILE", SHARE, "Rows that the result is measured on.  [0.2]"),
+        ("--group", "COLUMN", str, "Rows that agree in it stay in one part."),
+        ("--time", "COLUMN", str, "The latest rows are the test."),
+    ),
 )
-MODEL = (
-    click.option("--model", metavar="MODEL", help="A preset (mlp, linear), or file.py:Name."),
-    click.option("--hidden", type=WIDTHS, metavar="WIDTHS", help="Widths of the hidden layers: 128,64."),
-    click.option("--activation", metavar="NAME", help="Between layers: relu, gelu, silu, tanh."),
-    click.option("--init", metavar="NAME", help="How weights begin."),
-    click.option("--norm", metavar="NAME", help="batch, layer or none."),
-    click.option("--dropout", type=float, metavar="SHARE", help="Activations dropped in training."),
+MODEL = section(
+    "Model",
+    ("--model", "MODEL", str, "wide, mlp, linear, or file.py:Name."),
+    ("--hidden", "WIDTHS", WIDTHS, "Widths of the hidden layers: 128,64."),
+    ("--activation", "NAME", str, "relu, leaky_relu, elu, selu, gelu, silu, mish, tanh, sigmoid."),
+    (
+        "--init",
+        "NAME",
+        str,
+        "default, kaiming_uniform, kaiming_normal, xavier_uniform, xavier_normal, orthogonal, normal.",
+    ),
+    ("--norm", "NAME", str, "none, batch, layer."),
+    ("--dropout", "SHARE", float, "Activations that training drops."),
 )
 TRAINING = (
-    click.option("--l1", type=float, metavar="NUMBER", help="Penalty on the sum of |weights|."),
-    click.option("--weight-decay", type=float, metavar="NUMBER", help="How far weights are drawn to 0."),
-    click.option("--clip", type=float, metavar="NORM", help="Largest norm of the gradient."),
-    click.option("--loss", metavar="NAME", help="What is minimised."),
-    click.option("--class-weight", type=CLASS_WEIGHTS, metavar="WEIGHTS", help="balanced, or yes=2,no=1."),
-    click.option("--epochs", type=int, metavar="NUMBER", help="Passes over the training part, at most."),
-    click.option("--batch-size", type=int, metavar="ROWS", help="Rows per step."),
-    click.option("--lr", type=float, metavar="RATE", help="Largest learning rate."),
-    click.option("--optimizer", metavar="NAME", help="adamw, adam, sgd, ..."),
-    click.option("--schedule", metavar="NAME", help="How the learning rate goes: onecycle, cosine, constant."),
-    click.option("--warmup", type=float, metavar="SHARE", help="Steps in which it rises."),
-    click.option("--patience", type=int, metavar="EPOCHS", help="Stop after so many without a better validation."),
-    click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same bits."),
+    *section(
+        "Training",
+        ("--loss", "NAME", str, "cross_entropy; for numbers mse, mae, huber."),
+        ("--class-weight", "WEIGHTS", CLASS_WEIGHTS, "balanced, or yes=2,no=1."),
+        ("--epochs", "NUMBER", int, "Passes over the training rows, at most."),
+        ("--batch-size", "ROWS", int, "Rows of a step."),
+        ("--lr", "RATE", float, "Largest learning rate; `chainrule lr` suggests one."),
+        ("--optimizer", "NAME", str, "adamw, adam, sgd, rmsprop, adagrad."),
+        ("--schedule", "NAME", str, "Of the learning rate: onecycle, cosine, linear, constant."),
+        ("--warmup", "SHARE", float, "Steps in which the learning rate rises."),
+        ("--patience", "EPOCHS", int, "Stop after so many that are no better; 0: never."),
+        ("--weight-decay", "NUMBER", float, "How far each step draws weights to 0."),
+        ("--l1", "NUMBER", float, "Penalty on the sum of |weights|."),
+        ("--clip", "NORM", float, "Largest norm of the gradient."),
+    ),
+    click.option(
+        "--seed", type=int, default=0, help="The same seed gives the same bits.  [0]", cls=InSection, section="Training"
+    ),
 )
 MACHINE = (
-    click.option("--time-limit", type=DURATION, metavar="TIME", help="Stop after 90s, 10m, 1h30m."),
-    click.option("--threads", type=int, metavar="NUMBER", help="By default all cores."),
-    click.option("--no-compile", is_flag=True, help="Run every step op by op."),
+    *section(
+        "Machine",
+        ("--time-limit", "TIME", DURATION, "Stop after 90s, 10m or 1h30m."),
+        ("--threads", "NUMBER", int, "All cores by default; the bits are the same."),
+    ),
+    click.option(
+        "--no-compile", is_flag=True, help="Run step by step, without machine code.", cls=InSection, section="Machine"
+    ),
 )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,10 @@ import pytest
 from chainrule import cli
 from chainrule.cli.show import plain, table
 from chainrule.data import SHIPPED, read_table
+from chainrule.runs.config import RunConfig
+from chainrule.runs.losses import LOSSES
+from chainrule.train.presets import ACTIVATIONS, INITS, NORMS, PRESETS
+from chainrule.train.recipes import OPTIMIZERS, SCHEDULES
 from tests.cli.conftest import Run
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +92,17 @@ def test_every_command_has_help_and_a_way_to_see_tracebacks(run: Run, name: str)
     outcome = run(name, "--help")
     assert outcome.code == 0
     assert "--debug" in outcome.out
+
+
+def test_the_help_names_every_choice_and_every_option_of_a_run(run: Run) -> None:
+    text = run("train", "--help").out
+    words = set(re.findall(r"[\w-]+", text))
+    tables: list[Iterable[str]] = [ACTIVATIONS, INITS, NORMS, PRESETS, OPTIMIZERS, SCHEDULES, *LOSSES.values()]
+    for known in tables:
+        assert set(known) <= words
+    options = {field.name.replace("_", "-") for field in dataclasses.fields(RunConfig)} - {"source", "compile"}
+    assert {f"--{name}" for name in options} <= words
+    assert "--no-compile" in words
 
 
 def test_tracebacks_are_for_those_who_ask(run: Run) -> None:
