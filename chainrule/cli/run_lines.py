@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from chainrule.cli.show import dim, pasted, table
+from chainrule.runs.config import RunConfig
 from chainrule.runs.events import RunPlanned
 from chainrule.runs.measures import SHOWN
 
+OPTIONS = {field.name for field in fields(RunConfig)}
 MOST_COLUMNS = 24  # that get a line each
 MOST_SHOWN = 10  # of each kind, where there are more
 
@@ -87,8 +90,8 @@ def shown(setting: Mapping[str, Any]) -> bool:
 
 
 def flag_of(name: str) -> str:
-    """The option of a setting."""
-    return f"--{name.replace('_', '-')}"
+    """The option of a setting; one that has no option has its name alone."""
+    return f"--{name.replace('_', '-')}" if name in OPTIONS and name != "compile" else name.replace("_", " ")
 
 
 def value_text(value: Any) -> str:
