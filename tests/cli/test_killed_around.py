@@ -42,11 +42,14 @@ main()
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing can be killed so there")
 
 
-@pytest.fixture
-def whole(run: Run) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that was not killed."""
-    assert run(*WORDS, "--out", "whole").code == 0
-    return Path("whole")
+    folder = tmp_path_factory.mktemp("runs")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "chainrule", *WORDS, "--out", "whole"]
+    subprocess.run(command, env=environment, cwd=folder, capture_output=True, timeout=60, check=True)
+    return folder / "whole"
 
 
 def killed(*before: str) -> None:
