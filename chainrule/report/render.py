@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from chainrule.report.record import Record, read
 from chainrule.report.scores import scores_of
 from chainrule.report.settings import configuration, data, figures, repeat
 from chainrule.report.verdict import head, title
+from chainrule.train.files import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -28,17 +28,13 @@ CHARTS = HERE.parent / "charts" / "charts.css"
 def render(folder: str | Path) -> Path:
     """Writes report.html from run.json, records.jsonl and evaluation.json of a run folder; returns its path.
 
-    Where a run lacks a part, its section says so. ArgumentError if the folder is no run's.
+    Where a run lacks a part, its section says so. ArgumentError if the folder is no run's,
+    FileError if it cannot be written to; an older report is then left as it was.
     """
     folder = Path(folder)
     path = folder / "report.html"
-    written = folder / f".report.html.{os.getpid()}"
-    text = html(page(read(folder)))
-    try:
-        written.write_text(text, encoding="utf8", newline="\n")
-        written.replace(path)  # a reader never sees half a page
-    finally:
-        written.unlink(missing_ok=True)
+    # It can be made again at any time, so nobody waits for the disk.
+    write_whole(path, [html(page(read(folder))).encode()], sync=False)
     return path
 
 

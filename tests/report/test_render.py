@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chainrule.ir.errors import ArgumentError
+from chainrule.ir.errors import ArgumentError, FileError
 from chainrule.report import render, settings
 from chainrule.runs import settings as runs_settings
 from chainrule.runs.config import RunConfig
@@ -211,6 +213,23 @@ def test_what_is_no_run_folder_is_one_line(tmp_path: Path, content: str | None, 
         render(tmp_path)
     assert len(caught.value.message) < 400
     assert not list(tmp_path.glob("*.html*"))
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = folders.penguins(tmp_path / "run")
+    (folder / "report.html").write_text("old")
+    names = sorted(path.name for path in folder.iterdir())
+
+    def full(handle: int, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(FileError, match=r"report\.html") as caught:
+            render(folder)
+    assert "space" in caught.value.message
+    assert (folder / "report.html").read_text() == "old"
+    assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_jinja_is_imported_only_to_render() -> None:
