@@ -109,14 +109,12 @@ def gradient_map(names: list[str], norms: Matrix, steps: list[float]) -> Figure:
 
 
 def update_map(names: list[str], ratios: Matrix, steps: list[float]) -> Figure:
-    svg = drawn(
-        "updates", "Update to weight ratio by layer and step", names, ratios, logarithm(ratios), LOW, HIGH, steps, "d"
-    )
-    return Figure(
-        svg,
-        "Update to weight ratio",
-        "Logarithmic: norm of a step's change over the norm of the weights. Blue moves little, orange much.",
-    )
+    title = "Update to weight ratio by layer and step"
+    svg = drawn("updates", title, names, ratios, logarithm(ratios), LOW, HIGH, steps, "d")
+    told = "Logarithmic: norm of a step's change over the norm of the weights. Blue moves little, orange much."
+    if not np.isfinite(ratios).all():
+        told += " There is no finite number where weights are still zero."
+    return Figure(svg, "Update to weight ratio", told)
 
 
 def logarithm(values: Matrix) -> Matrix:

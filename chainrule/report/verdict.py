@@ -20,7 +20,7 @@ def head(record: Record, scores: Scores | None) -> Head:
         run=cut(record.name, 60),
         status=status,
         verdict=verdict(record, scores, status),
-        advice=advice(scores) if scores else (),
+        advice=advice(scores) if scores else what_happened(record),
         figure_name=f"{scores.part} {scores.metric.name}" if scores else "",
         figure=scores.metric.shown(scores.own.value) if scores else "",
         figure_notes=notes,
@@ -123,6 +123,14 @@ def diverged(record: Record) -> Sentence:
     at = f" at step {count(step)}" if math.isfinite(step) else ""
     began: Sentence = (", beginning in ", user(layer)) if layer else ()
     return (strong("Training diverged"), at, *began, "; the last good weights were kept. There is no result to report.")
+
+
+def what_happened(record: Record) -> Sentence:
+    """Of a training that diverged: what was seen first, and what usually helps."""
+    what = record.diverged["what"].text()
+    if not what:
+        return ()
+    return ("First seen: ", user(what, 200), ". A lower learning rate, clipping or scaled inputs may help.")
 
 
 def unfinished(record: Record, status: str, source: Words) -> Sentence:

@@ -183,6 +183,7 @@ def test_a_diverged_run_says_where_it_began(tmp_path: Path) -> None:
     event = {"event": "diverged", "version": 1, "step": 1234, "epoch": 7, "layer": "encoder.2", "what": "its output"}
     text = parse(render(folders.write(tmp_path / "run", run, [*folders.training(6), event]))).text
     assert "Training diverged at step 1,234, beginning in encoder.2; the last good weights were kept." in text
+    assert "First seen: its output. A lower learning rate" in text
 
 
 def test_half_a_last_line_and_a_repeated_epoch_are_read_over(tmp_path: Path) -> None:
