@@ -278,9 +278,11 @@ def load(path: str | PathLike[str]) -> Predictor:
     """
     place = Path(path)
     if place.is_dir():
-        check_run(place)
+        status = status_of(place)
         if not (place / FILE).exists():
-            raise FileError(f"{place} holds no model: {FILE} is missing.{how_to_finish(place)}")
+            unfinished = status in ("running", "interrupted")
+            repair = f" The run was not finished: chainrule resume {place}." if unfinished else ""
+            raise FileError(f"{place} holds no model: {FILE} is missing.{repair}")
     file = place / FILE if place.is_dir() else place
     saved = read_model(file)
     try:
@@ -322,24 +324,18 @@ def file_of(path: Path) -> Path:
     return path if path.suffix == ".safetensors" else path / FILE
 
 
-def check_run(folder: Path) -> None:
-    """Raises FileError for a run's folder of another format."""
+def status_of(folder: Path) -> str | None:
+    """The status of a run's folder; None of another folder. FileError for a run of another format."""
     path = folder / "run.json"
     try:
         if not path.exists():
-            return
+            return None
         if path.stat().st_size > _LARGEST_JSON:
             raise FileError(f"{path} is damaged: it has {path.stat().st_size:,} bytes, more than any run writes.")
         content = json.loads(path.read_bytes())
-        form = content.get("format") if isinstance(content, dict) else None
     except (OSError, ValueError, RecursionError) as error:
         raise FileError(f"{path} cannot be read: {error}.") from None
+    form = content.get("format") if isinstance(content, dict) else None
     if form != RUN_FORMAT:
         raise FileError(f"{path} has format {form!r}; this version reads {RUN_FORMAT}.")
-
-
-def how_to_finish(folder: Path) -> str:
-    """What to do about a run that has checkpoints and no model yet."""
-    if any((folder / "checkpoints").glob("step-*.safetensors")):
-        return f" The run was not finished: chainrule resume {folder}."
-    return ""
+    return str(content.get("status"))

@@ -31,6 +31,7 @@ _DTYPES = {
 _NAMES = {np.dtype(numpy): name for name, numpy in _DTYPES.items()}
 _UNSEALED = b"0" * 64
 _OPENING = b'{"__metadata__":{"sha256":"'
+_BRACE = _OPENING[:2]
 _SEAL = slice(8 + len(_OPENING), 8 + len(_OPENING) + len(_UNSEALED))
 _PIECE_BYTES = 1 << 24
 _LONGEST = 1 << 40  # dimension, even of a tensor without elements
@@ -123,25 +124,28 @@ def _read(path: Path, handle: int) -> Sealed:
 
 def _read_header(path: Path, handle: int, size: int) -> bytearray:
     """The length of the description, and it."""
-    start = bytearray(min(size, 8))
-    _fill(handle, memoryview(start))
+    begin = bytearray(min(size, 8 + len(_BRACE)))
+    _fill(handle, memoryview(begin))
+    start, described = begin[:8], begin[8:] == _BRACE
     for mark, kind in _FOREIGN.items():
-        if start.startswith(mark) and int.from_bytes(start, "little") > size:  # else it may be a length
+        if start.startswith(mark) and not described:  # else they are a length
             raise FileError(f"{path} {kind}; a safetensors file written by chainrule is needed.")
     if size < 8:
         raise FileError(f"{path} is {f'cut off: it has {size} bytes' if size else 'empty'}.")
     length = int.from_bytes(start, "little")
     if length > size - 8:
+        what = "is cut off" if described else "is no safetensors file, or is damaged"
         raise FileError(
-            f"{path} is no safetensors file, or is damaged: it has {size:,} bytes, and its first eight say that a "
-            f"description of {length:,} bytes follows."
+            f"{path} {what}: it has {size:,} bytes, and its first eight say that a description of {length:,} bytes "
+            "follows."
         )
     if length > MOST_HEADER_BYTES:
         raise FileError(
             f"{path} is damaged: its description would have {length:,} bytes ({MOST_HEADER_BYTES:,} at most)."
         )
-    header = start + bytearray(length)
-    _fill(handle, memoryview(header)[8:])
+    header = begin + bytearray(max(0, length - len(_BRACE)))
+    _fill(handle, memoryview(header)[len(begin) :])
+    header = header[: 8 + length]
     if len(header) < _SEAL.stop or bytes(header[8 : _SEAL.start]) != _OPENING:
         raise FileError(
             f"{path} was not written by chainrule, or is damaged: its checksum is missing. Tensors that another "

@@ -207,9 +207,9 @@ def test_flipped_bytes_are_found(folder: Path) -> None:
 def test_folders_that_are_no_runs(tmp_path: Path) -> None:
     assert "holds no model: model.safetensors is missing." in refused(tmp_path)
     assert "no such file" in refused(tmp_path / "missing")
-    (tmp_path / "run.json").write_text('{"format": 1}')
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "step-00000001.safetensors").touch()
+    (tmp_path / "run.json").write_text('{"format": 1, "status": "finished"}')
+    assert refused(tmp_path).endswith("model.safetensors is missing.")
+    (tmp_path / "run.json").write_text('{"format": 1, "status": "running"}')
     assert f"was not finished: chainrule resume {tmp_path}." in refused(tmp_path)
     (tmp_path / "run.json").write_text('{"format": 9}')
     assert "has format 9; this version reads 1" in refused(tmp_path)
