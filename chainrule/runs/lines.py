@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from chainrule.runs.record import plain
 from chainrule.train.events import Event, RunBegan
-from chainrule.train.files import write_whole
+from chainrule.train.files import refused, write_whole
 
 NAME = "records.jsonl"
 
@@ -29,9 +29,12 @@ class Lines:
         if isinstance(event, RunBegan):
             self.rewind(event.epoch, event.step)
         line = json.dumps(plain(event.as_dict()), ensure_ascii=False, allow_nan=False) + "\n"
-        if self.file is None:
-            self.file = self.path.open("ab", buffering=0)  # each line is there when the process is killed
-        self.file.write(line.encode())
+        try:
+            if self.file is None:
+                self.file = self.path.open("ab", buffering=0)  # each line is there when the process is killed
+            self.file.write(line.encode())
+        except OSError as error:
+            raise refused("write", self.path, error) from error
 
     def close(self) -> None:
         """No more events come."""

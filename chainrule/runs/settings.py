@@ -23,6 +23,14 @@ REST: dict[str, tuple[Any, str]] = {
     "compile": (True, "steps run as machine code"),
 }
 LINEAR = "linear"
+USUAL = {
+    "activation": "the usual one",
+    "init": "as PyTorch's layers begin",
+    "clip": "gradients are taken as they are",
+    "ema": "the weights are not averaged",
+    "l1": "no penalty",
+    "label_smoothing": "none",
+}
 OF_PRESETS = ("hidden", "activation", "norm", "dropout", "init")  # a model of the user's own has none of these
 NAMED: dict[str, Iterable[str]] = {
     "activation": ACTIVATIONS,
@@ -78,4 +86,4 @@ def setting(config: RunConfig, defaults: Defaults, name: str, task: str) -> Sett
         return Setting(next(iter(LOSSES[task])), f"the usual one of {task}")
     if name in REST:
         return Setting(*REST[name])
-    return Setting(getattr(defaults, name), defaults.why.get(name, "default"))
+    return Setting(getattr(defaults, name), defaults.why.get(name) or USUAL.get(name, "default"))

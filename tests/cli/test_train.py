@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -229,6 +230,26 @@ def test_a_run_in_use_is_left_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -
         assert run("train", "penguins", "--epochs", "1", "--hidden", "4", "--out", "busy").code == 0
     assert seen[0].code == 2
     assert "busy is in use" in seen[0].err
+
+
+def test_a_disk_that_fills_up_leaves_what_was_done(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+
+        def listener(event: Event) -> None:
+            if isinstance(event, EpochEnded) and event.epoch == 2:
+                patch.setattr(os, "write", refuse)
+
+        patch.setattr("chainrule.cli.train.listener", lambda as_json: listener)
+        outcome = run("train", "penguins", "--epochs", "4", "--hidden", "8", "--out", "full")
+    assert outcome.code == 2
+    assert "no space left on device" in outcome.err
+    assert "Make room on the disk" in outcome.err
+    assert run("resume", "full").code == 0
+    assert run("train", "penguins", "--epochs", "4", "--hidden", "8", "--out", "whole").code == 0
+    assert Path("full/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
 
 
 def test_divergence_is_said_and_the_last_good_weights_are_kept(run: Run) -> None:
