@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -90,7 +89,7 @@ def column_of_objects(name: str, values: list[Any]) -> Column:
     if found and all(issubclass(kind, bool | np.bool_) for kind in found):
         data = np.array([np.nan if value is None else float(value) for value in plain])
         return Column(name, Kind.BOOL, data, "bool")
-    if all(issubclass(kind, int | float | Decimal | np.integer | np.floating) for kind in found):
+    if all(is_real(kind) for kind in found):
         data = np.array([np.nan if value is None else float(value) for value in plain], np.float64)
         whole = found and all(issubclass(kind, int | np.integer) for kind in found)
         return Column(name, Kind.NUMBER, data, "int64" if whole else "float64")
@@ -102,6 +101,11 @@ def column_of_objects(name: str, values: list[Any]) -> Column:
         if isinstance(value, complex | bytes | list | tuple | dict | set | np.ndarray):
             raise ArgumentError(f"as_table: column {name!r} must hold numbers, texts or dates, got {value!r}.")
     return column_of_words(name, [None if value is None else str(value) for value in plain])
+
+
+def is_real(kind: type) -> bool:
+    """Whether values of a type are numbers: int, float, NumPy's, Decimal, Fraction."""
+    return hasattr(kind, "__float__") and not issubclass(kind, complex | np.complexfloating | str)
 
 
 def in_utc(value: Any) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+from chainrule.data import database
 from chainrule.data.csv_text import read_csv_text
-from chainrule.data.database import CsvFile, read_csv_database, read_parquet
 from chainrule.data.dialect import dialect_of, header_of
 from chainrule.data.first_look import all_of, first_look
 from chainrule.data.space import Space, budget_bytes
@@ -41,9 +41,11 @@ def read_table(
     budget = budget_bytes(memory_bytes)
     space = Space(budget, look.size_bytes * (PARQUET_GROWTH if look.parquet else CSV_GROWTH) > budget)
     if look.parquet:
-        return read_parquet(look, space)
+        parquet: Table = database.read_parquet(look, space)
+        return parquet
     dialect = dialect_of(look)
     names, header_lines = header_of(look, dialect)
     if look.size_bytes <= (WIDE_BYTES if len(names) > WIDE_COLUMNS else SMALL_BYTES):
         return read_csv_text(all_of(look), dialect, names, kinds)
-    return read_csv_database(CsvFile(look, dialect, names, header_lines, kinds), space)
+    large: Table = database.read_csv_database(database.CsvFile(look, dialect, names, header_lines, kinds), space)
+    return large

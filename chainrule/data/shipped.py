@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +74,7 @@ def shipped_path(name: str) -> Path:
         near = nearest(name, SHIPPED)
         hint = f" Did you mean {near}?" if near else f" There are {', '.join(SHIPPED)}."
         raise ArgumentError(f"no data set {name!r} comes with chainrule.{hint}")
-    return Path(str(resources.files("chainrule").joinpath("data", *SHIPPED[name].file.split("/"))))
+    return Path(__file__).parent / SHIPPED[name].file
 
 
 def load_digits() -> Digits:

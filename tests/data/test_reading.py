@@ -14,7 +14,7 @@ import pytest
 
 from chainrule.data import Kind, Table, read_table
 from chainrule.data.csv_text import read_csv_text
-from chainrule.data.database import CsvFile, read_csv_database
+from chainrule.data.database.files import CsvFile, read_csv_database
 from chainrule.data.dialect import dialect_of, header_of
 from chainrule.data.first_look import first_look
 from chainrule.data.space import Space
@@ -296,7 +296,7 @@ def test_parquet_keeps_the_types_that_it_states(tmp_path: Path) -> None:
 @pytest.mark.parametrize("space", [IN_MEMORY, ON_DISK])
 def test_columns_of_very_many_texts(tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many different ones to look at one by one: the database reads numbers, and dates are read in pieces."""
-    monkeypatch.setattr("chainrule.data.database_columns.DIFFERENT", 100)
+    monkeypatch.setattr("chainrule.data.database.columns.DIFFERENT", 100)
     rows = 3000
     stamps = np.datetime64("2024-01-01T00:00:00") + np.arange(rows).astype("timedelta64[m]")
     texts = [str(number) for number in range(rows)]

@@ -1,4 +1,4 @@
-"""Large CSV files, and Parquet, through DuckDB: loaded into a database, in memory or on disk, and fetched in pieces."""
+"""Files loaded into a database, in memory or on disk, and refused where DuckDB cannot read them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.data.database_columns import Loaded, identifier, plan_of, quoted, table_of
+from chainrule.data.database.columns import Loaded, identifier, plan_of, quoted, table_of
 from chainrule.data.dialect import MAX_CELL_LETTERS, Dialect, first_records, ragged, reader
 from chainrule.data.first_look import FirstLook, nul_byte
 from chainrule.data.space import Space
