@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import Encoding, guess_task, profile, read_table, split, target_of
+from chainrule.data.space import container_free_bytes, memory_free_bytes
 
 # What a run does with a table, where the process may have 330 MB more than it has with DuckDB started. Of 300,000 rows
 # and 40 columns, the cells alone take 96 MB, DuckDB as much and more, the features 46: in memory it fails.
@@ -28,11 +29,11 @@ with duckdb.connect() as database:
 with open("/proc/self/status") as file:
     data = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData"))
 resource.setrlimit(resource.RLIMIT_DATA, (data + (330 << 20), data + (330 << 20)))
-table = read_table(path, memory_bytes=64 << 20)
+table = read_table(path)
 parts = split(table, "c0", guess_task(target_of(table, "c0")))
 encoding = Encoding.fit(table, profile(table, "c0", training_rows=parts.train), parts.train)
 chainrule.data.encoding.SMALL_BYTES = 0
-x = encoding.apply(table, memory_bytes=32 << 20)
+x = encoding.apply(table, memory_bytes=1 << 20)
 print(type(table["c1"].data).__name__, type(x).__name__, x.shape, round(float(abs(x.mean(axis=0)).max()), 2))
 """
 
@@ -49,6 +50,19 @@ def test_a_table_larger_than_the_memory_it_may_take_is_read_and_encoded(tmp_path
     assert (done.stderr, done.returncode) == ("", 0)
     assert done.stdout == "memmap memmap (300000, 38) 0.0\n"
     assert [path.name for path in tmp_path.iterdir()] == ["large.csv"]  # nothing is left behind
+
+
+def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
+    assert list(container_free_bytes(tmp_path)) == []
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("300\n")
+    assert list(container_free_bytes(tmp_path)) == []
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert list(container_free_bytes(tmp_path)) == [700]
+
+
+def test_the_memory_that_is_free_is_known() -> None:
+    assert 1 << 20 < memory_free_bytes() < 1 << 50
 
 
 def test_tables_on_disk_give_the_same_bits(tmp_path: Path) -> None:
