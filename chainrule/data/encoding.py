@@ -271,7 +271,9 @@ def fitted(column: Column, rows: Rows | None, rare: int) -> ColumnEncoding:
         counts = np.asarray(counts)[1:]
         order = np.argsort(-counts, kind="stable")[:MAX_LEVELS]
         own = np.sort(order[counts[order] >= rare])
-        others = np.setdiff1d(np.flatnonzero(counts), own)
+        rest_of = counts > 0
+        rest_of[own] = False
+        others = np.flatnonzero(rest_of)
         levels, rest = tuple(column.levels[own].tolist()), tuple(column.levels[others].tolist())
         return ColumnEncoding(column.name, Kind.CATEGORY, missing, levels=levels, rare=rest)
     parts: tuple[str, ...] = PARTS if column.kind is Kind.DATE else ()
@@ -312,7 +314,7 @@ def in_kind(table: Table, column: Column, kind: Kind) -> Column:
     present = np.flatnonzero(~column.is_missing)
     if not len(present):
         return empty_of(column, kind)
-    if {column.kind, kind} <= {Kind.NUMBER, Kind.BOOL} and np.isin(column.data[present], (0.0, 1.0)).all():
+    if {column.kind, kind} <= {Kind.NUMBER, Kind.BOOL} and zeros_and_ones(column.data[present]):
         return Column(column.name, kind, column.data, column.original)
     if kind is Kind.NUMBER and column.kind is Kind.BOOL:
         return Column(column.name, kind, column.data, column.original)
@@ -323,6 +325,10 @@ def in_kind(table: Table, column: Column, kind: Kind) -> Column:
         f"column {column.name!r} held {kind} in training, but here it holds {column.kind}: "
         f"{column.take(present[:1]).native()[0]!r} ({table.where(first)}). Correct the column."
     )
+
+
+def zeros_and_ones(data: npt.NDArray[Any]) -> bool:
+    return bool(((data == 0) | (data == 1)).all())
 
 
 def empty_of(column: Column, kind: Kind) -> Column:
@@ -337,7 +343,7 @@ def empty_of(column: Column, kind: Kind) -> Column:
 
 def as_category(column: Column) -> Column:
     """Numbers, bools or dates as the texts that they are written as."""
-    different, inverse = np.unique(column.data, return_inverse=True)
+    different, inverse = np.unique(column.data, return_inverse=True)  # NaN and NaT among them
     native = (
         column.take(np.arange(0)).native()
         if not len(different)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.data.table import Column, Kind, to_python
+from chainrule.data.table import Column, Kind, different, places_of, to_python
 from chainrule.data.task import Task
 from chainrule.ir.errors import ArgumentError
 
@@ -30,7 +30,7 @@ class Labels:
         """From the target of the training rows."""
         present = column.data[~column.is_missing]
         if task.kind == "classification":
-            classes = tuple(sorted(to_python(column, np.unique(present))))
+            classes = tuple(sorted(to_python(column, different(present))))
             return cls(column.name, column.kind, column.original, classes)
         scale = float(present.std(dtype=np.float64))
         mean = float(present.mean(dtype=np.float64))
@@ -52,10 +52,12 @@ class Labels:
             levels = column.levels.tolist()
             places = np.array([index.get(spelled(level), -1) for level in levels] + [-1], np.int64)
             return np.asarray(places[column.data])
-        different, inverse = np.unique(column.data, return_inverse=True)
-        native = to_python(column, different)
-        places = np.array([-1 if value is None else index.get(spelled(value), -1) for value in native], np.int64)
-        return np.asarray(places[inverse.reshape(-1)])
+        found, places, _ = places_of(column.data[~column.is_missing])
+        out = np.full(len(column), -1, np.int64)
+        out[~column.is_missing] = np.array([index.get(spelled(v), -1) for v in to_python(column, found)], np.int64)[
+            places
+        ]
+        return out
 
     def decode(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Labels of logits (n, k), in their original type; or numbers of outputs (n, 1) in their original units."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.data.table import Column, Kind, Rows, Table, unknown_column
+from chainrule.data.table import Column, Kind, Rows, Table, different, unknown_column
 from chainrule.ir.errors import ArgumentError
 
 ID_ROWS = 20  # from so many rows on, a column of its own value in every row is a key
@@ -106,8 +106,8 @@ def counts_of(column: Column, rows: Rows | None = None) -> tuple[int, int]:
             counts = np.bincount(piece.data + 1, minlength=len(piece.levels) + 1)[1:] > 0
             seen = counts if seen is None else seen | counts
         elif seen is None or len(seen) < COUNTED:
-            here = np.unique(piece.data[~piece.is_missing])
-            seen = here if seen is None else np.union1d(seen, here)
+            here = different(piece.data[~piece.is_missing])
+            seen = here if seen is None else different(np.concatenate([seen, here]))
     if seen is None:
         return 0, missing
     return int(seen.sum()) if column.levels is not None else min(len(seen), COUNTED), missing

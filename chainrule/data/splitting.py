@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.data.table import Column, Kind, Rows, Table
+from chainrule.data.table import Column, Kind, Rows, Table, places_of
 from chainrule.data.task import Task
 from chainrule.ir.errors import ArgumentError
 
@@ -123,7 +123,7 @@ def apportioned(counts: npt.NDArray[np.int64], share: float, limit: npt.NDArray[
 
 def stratified(target: Column, free: Rows, shares: list[float], keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int8]:
     """Each class is dealt by itself."""
-    _, classes, counts = np.unique(target.data[free], return_inverse=True, return_counts=True)
+    _, classes, counts = places_of(target.data[free])
     part = np.full(len(free), TRAIN, np.int8)
     for number, (test, valid) in enumerate(quotas(counts, shares).T.tolist()):
         places = np.flatnonzero(classes == number)
@@ -139,13 +139,15 @@ def by_group(
     if column.is_missing[free].any():
         row = int(free[column.is_missing[free]][0])
         raise ArgumentError(f"split: every row needs a group, but {column.name!r} is missing in row {row}.")
-    _, first, groups, counts = np.unique(data, return_index=True, return_inverse=True, return_counts=True)
+    _, groups, counts = places_of(data)
     needed = 1 + sum(share > 0 for share in shares[1:])
     if len(counts) < needed:
         raise ArgumentError(
             f"split: {needed} parts need at least {needed} groups, but {column.name!r} has {len(counts)}. "
             "Name another column with --group."
         )
+    first = np.full(len(counts), len(free))
+    np.minimum.at(first, groups, np.arange(len(free)))  # the first row of each
     order = np.argsort(keys[free[first]], kind="stable")
     ends = np.concatenate([[0], np.cumsum(counts[order])])
     cuts = nearest_cuts(ends, shares, [shares[TEST], shares[VALID]])
@@ -177,7 +179,7 @@ def by_time(column: Column, free: Rows, shares: list[float]) -> tuple[npt.NDArra
     if column.is_missing[free].any():
         row = int(free[column.is_missing[free]][0])
         raise ArgumentError(f"split: every row needs a time, but {column.name!r} is missing in row {row}.")
-    moments, place, counts = np.unique(data, return_inverse=True, return_counts=True)
+    moments, place, counts = places_of(data)
     needed = 1 + sum(share > 0 for share in shares[1:])
     if len(moments) < needed:
         raise ArgumentError(

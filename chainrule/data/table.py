@@ -178,6 +178,19 @@ class Table:
             yield self.between(start, start + rows)
 
 
+def different(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The different values, sorted. Like np.unique, whose first call costs 15 ms of imports; no NaN among them."""
+    ordered = np.sort(values)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+
+
+def places_of(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The different values, each value's place among them, and how often each occurs."""
+    found = different(values)
+    places = np.searchsorted(found, values)
+    return found, places, np.bincount(places, minlength=len(found))
+
+
 def unknown_column(name: str, names: Sequence[str], place: str) -> str:
     """The message for a column that is not there, with the nearest names."""
     near = nearest(name, names)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from chainrule.data.profiling import counts_of, overview, profile, refuse_infinities, refuse_strays
-from chainrule.data.table import Column, Kind, Table, unknown_column
+from chainrule.data.table import Column, Kind, Table, places_of, unknown_column
 from chainrule.ir.errors import ArgumentError
 
 CLASSES, ROWS_PER_CLASS = 20, 10  # integers are classes if there are at most so many, each in so many rows
@@ -78,7 +78,7 @@ def guessed(column: Column) -> tuple[str, str]:
         return "classification", f"{column.name} is {column.words[1]} or {column.words[0]}"
     if column.kind is Kind.DATE:
         return "regression", f"{column.name} holds dates"
-    values, counts = np.unique(column.data[~column.is_missing], return_counts=True)
+    values, _, counts = places_of(column.data[~column.is_missing])
     if (values % 1 != 0).any():
         return "regression", f"{column.name} holds numbers with fractions"
     if distinct > CLASSES:
