@@ -1,4 +1,4 @@
-"""What is around the compiled step: the step without the decorator, an epoch through a loader, predictions."""
+"""What is around the compiled step: the step without the decorator, epochs of a loader and of fit, predictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEER = "torch"  # the one that runs op by op
 class Row:
     """One thing that is timed, in seconds a step or call, and what it is held against."""
 
-    what: str  # eager, epoch, prediction
+    what: str  # eager, epoch, fit, prediction
     workload: str
     against: str  # PyTorch's step, or our compiled one in the same process; nothing if it has no name
     best: float | None = None
@@ -57,7 +57,11 @@ def rows_of(workload: Workload, plan: Plan) -> list[Row]:
     """What there is to time of a workload. Batches of a text are no data set of samples."""
     found = [Row("eager", workload.name, PEER if PEER in plan.systems else "")]
     if workload.kind == "mlp":
-        found += [Row("epoch", workload.name, "step"), Row("prediction", workload.name, "")]
+        found += [
+            Row("epoch", workload.name, "step"),
+            Row("fit", workload.name, "step"),
+            Row("prediction", workload.name, ""),
+        ]
     return found
 
 

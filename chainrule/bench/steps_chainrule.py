@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from itertools import cycle, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,10 @@ from chainrule import nn, optim
 from chainrule.data import DataLoader, TensorDataset
 from chainrule.ir import state
 from chainrule.nn import functional as F
+from chainrule.runs.lines import Lines
+from chainrule.train.assembling import assembled
+from chainrule.train.keeper import Keeper
+from chainrule.train.loop import Loop, Plan
 
 if TYPE_CHECKING:
     from chainrule.bench.workloads import Workload
@@ -127,6 +133,26 @@ def make_epoch(workload: Workload, threads: int, data: list[Any]) -> Run:
     return epoch, number
 
 
+def make_fit(workload: Workload, threads: int, data: list[Any]) -> Run:
+    """Epochs of `fit` with metrics, norms, records and checkpoints, as runs of the command line have them."""
+    cr.set_num_threads(threads)
+    cr.manual_seed(0)
+    x, y = [np.concatenate(part * (EPOCH // len(data))) for part in zip(*data, strict=True)]
+    feed, recipe = assembled(
+        Mlp(workload.sizes), (x, y), optimizer=OPTIMIZERS[workload.optimizer], batch_size=workload.batch, watch=True
+    )
+    folder = tempfile.TemporaryDirectory()  # as long as `epoch` is there
+    keeper = Keeper(Path(folder.name) / "checkpoints").open()
+    loop = Loop(Plan(recipe, feed, None, epochs=MANY), [Lines(Path(folder.name)), keeper])
+
+    def epoch() -> Any:
+        assert Path(folder.name).exists()
+        loop.run_epoch()
+        return loop.history[-1]["train"]["loss"]
+
+    return epoch, float
+
+
 def make_prediction(workload: Workload, threads: int, data: list[Any]) -> Run:
     """What a compiled mlp says of one sample, of another one each time."""
     cr.set_num_threads(threads)
@@ -140,10 +166,12 @@ def make_prediction(workload: Workload, threads: int, data: list[Any]) -> Run:
 
 
 EPOCH = 104  # steps
+MANY = 10**9  # epochs, of which as many are run as there is time for
 # What is timed around the compiled step: how it is made, and how many steps a run of it makes.
 AROUND = {
     "step": (make_step, 1),
     "eager": (make_eager, 1),
     "epoch": (make_epoch, EPOCH),
+    "fit": (make_fit, EPOCH),
     "prediction": (make_prediction, 1),
 }

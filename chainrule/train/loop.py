@@ -157,7 +157,7 @@ class Loop:
         )
         try:
             while self.epoch < plan.epochs and not self.stopping:
-                self._run_epoch()
+                self.run_epoch()
         except KeyboardInterrupt:
             self.torn = True
             self.stop("interrupted")
@@ -177,7 +177,8 @@ class Loop:
             self.plan.recipe.average.take_over()
         self.model.eval()
 
-    def _run_epoch(self) -> None:
+    def run_epoch(self) -> None:
+        """What is left of the running epoch, and its evaluation, unless something stops it."""
         for batch in self.begin_epoch():
             self._run_batch(batch)
             if self.stopping and self.position < self.plan.train.steps:

@@ -75,7 +75,7 @@ def test_losses_begin_where_they_must_and_fall(system: str, name: str, tmp_path:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_what_is_around_a_step_is_timed_in_one_process(name: str, tmp_path: Path) -> None:
-    names = ("step", "eager") if name == "gpt_char" else ("step", "eager", "epoch", "prediction")
+    names = ("step", "eager") if name == "gpt_char" else ("step", "eager", "epoch", "fit", "prediction")
     found = runs.worker("chainrule", SMALL[name], 1, 0.05, str(tmp_path), names)
     assert tuple(found) == names
     assert min(found.values()) > 0

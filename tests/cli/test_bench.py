@@ -61,8 +61,9 @@ def test_what_is_around_a_step_has_a_row_each(run: Run) -> None:
     code, out, err = run(*TOY, "--around", "--workloads", "mlp_tabular", "--threads", "1")
     assert code == 0, err
     rows = [line.split() for line in out.splitlines() if " mlp_tabular " in line]
-    assert [row[0] for row in rows] == ["eager", "epoch", "prediction"]
-    eager, epoch, prediction = rows
+    assert [row[0] for row in rows] == ["eager", "epoch", "fit", "prediction"]
+    eager, epoch, fit, prediction = rows
+    assert fit[3] == "step"
     assert eager[3:] == prediction[3:] == ["-", "-", "-"]
     assert epoch[3] == "step"
     assert min(float(row[2]) for row in rows) > 0
