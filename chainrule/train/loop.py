@@ -92,7 +92,7 @@ class Loop:
         self.schedule = plan.schedule if by_step else None  # what is stepped with each update
         self.listeners: tuple[Any, ...] = tuple(listeners)
         self.steppers = [listener.stepped for listener in listeners if hasattr(listener, "stepped")]
-        self.step = Step(plan.recipe, plan.train.example(), plan.compiled)
+        self.step = Step(plan.recipe, plan.train.example(), plan.compiled, plan.epochs * plan.train.steps)
         self.generator = current()
         plan.train.begin()
         self.validation = self._evaluation()

@@ -53,9 +53,9 @@ class Recipe:
 
 
 class Step:
-    """A step of a recipe, and its totals since the last `reset`."""
+    """A step of a recipe, and its totals since the epoch began. steps: how many a run makes."""
 
-    def __init__(self, recipe: Recipe, example: Batch, compiled: bool) -> None:
+    def __init__(self, recipe: Recipe, example: Batch, compiled: bool, steps: int) -> None:
         self.recipe = recipe
         outputs, target = probe(recipe.model, example)
         self.target_dtype = target.dtype
@@ -68,7 +68,7 @@ class Step:
         trained = [p for p in recipe.model.parameters() if p.requires_grad]
         self.trained = trained
         self.gathered = Gathered(trained) if recipe.accumulate > 1 else None
-        self.watch = Watch(recipe.model) if recipe.watched else None
+        self.watch = Watch(recipe.model, steps) if recipe.watched else None
         self.was_traced = False
         self.eager = stepper(self)
         self.run: Callable[..., Any] = compile(self.eager) if compiled else self.eager

@@ -13,19 +13,20 @@ from chainrule.ir import state
 from chainrule.tensor import Tensor
 from chainrule.train.events import Watched
 
-FEW = 50_000  # parameters: norms of so many at each step cost less than a second program, for the steps without
+FEW = 50_000  # parameters, and
+FEW_STEPS = 4_000  # steps: norms at each of them take less time than a second program, for the steps without
 
 stack: Callable[[list[Tensor]], Tensor] = FUNCTIONS["stack"]
 
 
 class Watch:
-    """What is looked at: each parameter that is trained."""
+    """What is looked at: each parameter that is trained, in a run of so many steps."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, steps: int) -> None:
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names = tuple([name for name, _ in named])
         self.parameters = [p for _, p in named]
-        self.always = sum([p.shape.numel() for p in self.parameters]) <= FEW
+        self.always = steps <= FEW_STEPS and sum([p.shape.numel() for p in self.parameters]) <= FEW
 
     def before(self) -> tuple[list[Tensor], list[Tensor]]:
         """The squared norms of the gradients, and the weights, before an update."""
