@@ -20,6 +20,7 @@ from chainrule.train.objective import ClassWeight, Loss
 from chainrule.train.penalties import Which
 from chainrule.train.run import Run
 from chainrule.train.running import State, carried_out, keeper_of
+from chainrule.train.step import Recipe
 from chainrule.train.stopping import EarlyStopping, Plateau
 
 ScheduleLike = LRScheduler | Callable[[Optimizer, int], LRScheduler]
@@ -95,21 +96,27 @@ def fit(
         )  # fmt: skip
         total = epochs * -(-feed.steps // accumulate)
         larger = next((metric.larger_is_better for metric in recipe.metrics if metric.name == monitor), False)
+        stepped = (
+            schedule if schedule is None or isinstance(schedule, LRScheduler) else schedule(recipe.optimizer, total)
+        )
         plan = Plan(
             recipe=recipe,
             train=feed,
             validation=None if validation is None else feed_of(validation, batch_size, "validation", floats_of(model)),
             epochs=epochs,
-            schedule=schedule
-            if schedule is None or isinstance(schedule, LRScheduler)
-            else schedule(recipe.optimizer, total),
+            schedule=stepped,
             schedule_each=schedule_each,
             monitor=monitor,
             larger_is_better=larger,
             restore_best=restore_best,
             time_limit=time_limit,
             compiled=compile,
-        )
+            settings=(
+                *described(recipe, loss, stepped),
+                ("epochs", epochs), ("batch_size", batch_size), ("monitor", monitor), ("patience", patience),
+                ("plateau", plateau), ("time_limit", time_limit), ("seed", seed), ("compile", compile),
+            ),
+        )  # fmt: skip
         listeners = list(callbacks)
         if (display := display_for(show, others=bool(listeners))) is not None:
             listeners.append(display)
@@ -123,3 +130,20 @@ def fit(
         loop = Loop(plan, listeners)
         reason = carried_out(loop, keeper, resume)
     return Run(model, loop.history, loop.best, reason, loop.seconds, loop)
+
+
+def described(recipe: Recipe, loss: Loss | None, schedule: LRScheduler | None) -> tuple[tuple[str, Any], ...]:
+    """What a step is made of, as JSON values."""
+    average = recipe.average
+    return (
+        ("loss", "default" if loss is None else getattr(loss, "__name__", type(loss).__name__)),
+        ("optimizer", type(recipe.optimizer).__name__),
+        ("lr", float(recipe.optimizer.param_groups[0]["lr"])),
+        ("schedule", None if schedule is None else type(schedule).__name__),
+        ("metrics", [metric.name for metric in recipe.metrics]),
+        ("l1", recipe.l1),
+        ("l2", recipe.l2),
+        ("clip", recipe.clip),
+        ("accumulate", recipe.accumulate),
+        ("ema", None if average is None else average.decay),
+    )

@@ -68,7 +68,7 @@ class Plan:
     restore_best: bool = True
     time_limit: float | None = None  # seconds
     compiled: bool = True
-    settings: tuple[tuple[str, Any], ...] = ()  # for RunBegan
+    settings: tuple[tuple[str, Any], ...] = ()  # what listeners are told of the rest
 
 
 @dataclass(frozen=True)
@@ -261,6 +261,7 @@ class Loop:
         return result
 
     def end_epoch(self) -> None:
+        """The row of an epoch whose steps are done; whether it is the best; the schedule by epochs."""
         plan = self.plan
         train = self.step.results()
         validation = {} if self.validation is None else self.validation.results()
@@ -323,7 +324,7 @@ class Loop:
     def _diverged(self) -> None:
         """The loss of the last step is not finite: says where that began, and puts the last good weights back."""
         step, epoch, best, listeners = self.steps, self.epoch + 1, self.best_weights, self.listeners
-        records, best_row = self.records, self.best
+        records, best_row, seconds = self.records, self.best, self.seconds
         began = None
         if self.good is not None:
             good = self.good = replace(self.good, until=step)
@@ -334,6 +335,7 @@ class Loop:
             finally:
                 self.restore(good.arrays, good.meta)
                 self.listeners, self.best_weights, self.best, self.records = listeners, best, best_row, records
+                self.seconds_before += max(0.0, seconds - self.seconds)
         self.restore_best()
         error = DivergedError(
             because(step, epoch, began), step=step, epoch=epoch, layer=None if began is None else began.layer
@@ -393,6 +395,8 @@ class Loop:
         self.best = None if meta["best"] is None else self.history[meta["best"] - 1]
         self.seconds_before, self.begun = meta["seconds"], time.perf_counter()
         self.stopping = None
+        if self.good is None:
+            self.good = Good(self.steps, arrays, meta)
 
     def _stateful(self) -> list[tuple[str, Stateful]]:
         """The listeners that are part of the state, by class and number among those of the class."""

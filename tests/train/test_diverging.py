@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from chainrule.train import loop as loops
 from chainrule.train.events import Diverged, Event
 from chainrule.train.fit import fit
 from tests.train.small import blobs, line, net
+
+LATE = 59  # a row that the first two batches of seed 2 do not hold
 
 
 class Root(nn.Module):
@@ -73,6 +76,27 @@ def test_last_good_weights_are_put_back(restore_best: bool, monkeypatch: pytest.
     )  # fmt: skip
     assert error.step > 3
     assert np.isfinite(model.weight.detach().numpy()).all()
+
+
+class StopAt:
+    """Stops a run within its first epoch."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def stepped(self, loop: loops.Loop) -> None:
+        if loop.steps == 2:
+            loop.stop("interrupted")
+
+
+def test_run_that_went_on_within_an_epoch_knows_where_it_began(tmp_path: Path) -> None:
+    x, y = blobs()
+    x[LATE, 2] = np.nan
+    settings: dict[str, Any] = {"batch_size": 12, "compile": False, "seed": 2, "checkpoints": tmp_path / "c"}
+    assert fit(net(), (x, y), callbacks=[StopAt()], **settings).stopped == "interrupted"
+    with pytest.raises(DivergedError) as caught:
+        fit(net(), (x, y), resume=True, **settings)
+    assert caught.value.step > 2
+    assert "the inputs of this batch" in caught.value.message
 
 
 def test_loader_that_gives_other_batches_each_time_is_not_blamed() -> None:

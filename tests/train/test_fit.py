@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -270,6 +271,8 @@ def test_events_tell_the_run() -> None:
     seen: list[Event] = []
     run = fit(net(), blobs(), blobs(30, 1), epochs=3, batch_size=16, callbacks=[seen.append], seed=0, compile=False)
     assert isinstance(seen[0], RunBegan)
+    assert seen[0].settings["optimizer"] == "AdamW"
+    assert json.loads(json.dumps(seen[0].as_dict()))["settings"]["metrics"] == ["accuracy"]
     assert (seen[0].parameters, seen[0].steps, seen[0].rows) == (4 * 8 + 8 + 16 + 27, 3, 60)
     rows = [event for event in seen if isinstance(event, EpochEnded)]
     assert [row.epoch for row in rows] == [1, 2, 3]
