@@ -13,6 +13,19 @@ from chainrule.tensor import Tensor
 LISTS = ("params", "param_names")
 
 
+def was_put(held: Any, value: Any) -> bool:
+    """Writes a float, or a tuple of them, to the cells that are there: the short way, which each step of a schedule
+    takes. False where it is something else, or another cell is needed."""
+    if held.__class__ is NumberCell:
+        return value.__class__ is float and held.put(value) is held
+    if held.__class__ is not tuple or value.__class__ is not tuple or len(held) != len(value):
+        return False
+    for cell, part in zip(held, value, strict=True):
+        if cell.__class__ is not NumberCell or part.__class__ is not float or cell.put(part) is not cell:
+            return False
+    return True
+
+
 class ParamGroup(CellDict):
     """An entry of `optimizer.param_groups`: a dict with `params` and the settings, whose numbers read as floats."""
 
@@ -26,8 +39,8 @@ class ParamGroup(CellDict):
         if name == "differentiable" and value:
             raise NotYetError("optimiser: differentiable=True is not there yet; leave it out.")
         held = dict.get(self, name)
-        if held.__class__ is NumberCell and value.__class__ is float and held.put(value) is held:
-            return  # the short way, at each step of a schedule
+        if was_put(held, value):
+            return
         if name in LISTS:
             state.bump_version()
             dict.__setitem__(self, name, value)
