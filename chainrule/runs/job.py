@@ -104,16 +104,13 @@ class Job:
             **self.arguments,
         )
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, run: Run | None = None) -> None:
         """Saves the model with its preprocessing."""
         prepared = self.prepared
-        predictor = Predictor.of_model(
-            self.model,
-            (prepared.train.x[:1],),
-            encoding=prepared.encoding,
-            labels=prepared.labels,
-            task=prepared.task.kind,
-            description={"source": self.config.source, "target": prepared.target},
+        model = Predictor.of_model(self.model, (prepared.train.x[:1],)) if run is None else run.predictor
+        description = {"source": self.config.source, "target": prepared.target}
+        predictor = model.of_tables(
+            prepared.encoding, prepared.labels, task=prepared.task.kind, description=description
         )
         if predictor.untraced:
             self.tell(Note(text=f"only the weights are saved, `predict` needs more: {predictor.untraced}"))
@@ -141,7 +138,7 @@ class Job:
             self.save(folder)
             self.close(folder, record, "interrupted", {})
             raise
-        self.save(folder)
+        self.save(folder, run)
         if run.stopped == "interrupted":
             return self.close(folder, record, "interrupted", summary(run))
         judged = self.judge(run)

@@ -30,7 +30,7 @@ class Keeper:
         folder: Path,
         *,
         every_seconds: float = 60.0,
-        sync_share: float = 0.1,
+        sync_share: float = 0.05,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.folder = folder

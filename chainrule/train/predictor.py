@@ -101,6 +101,15 @@ class Predictor:
             labels=labels, task=task, description=description, untraced=untraced,
         )  # fmt: skip
 
+    def of_tables(
+        self, encoding: Encoding, labels: Labels, *, task: str, description: Mapping[str, Any] | None = None
+    ) -> Predictor:
+        """The same model with the preprocessing that its inputs were made by: it takes tables."""
+        return Predictor(
+            self._forward, self._tensors, exported=self._exported, encoding=encoding, labels=labels, task=task,
+            description=description, untraced=self.untraced,
+        )  # fmt: skip
+
     # What it is
 
     @property
