@@ -64,7 +64,7 @@ def latest(folder: Path) -> Checkpoint | None:
             notes.append(f"{error.message} The checkpoint before it is used.")
     if notes:
         problems = " ".join(note.removesuffix(" The checkpoint before it is used.") for note in notes)
-        raise FileError(f"no checkpoint in {folder} can be read. {problems}")
+        raise FileError(f"no checkpoint in {folder} can be read, so the run must begin anew, elsewhere. {problems}")
     return None
 
 

@@ -324,6 +324,11 @@ def fit_together(exported: Exported, encoding: Encoding | None, labels: Labels |
     arguments, result = exported.arguments, exported.graph.outputs[0].type
     if encoding is not None and [type.shape[1:] for type in arguments] != [(encoding.width,)]:
         raise ArgumentError(f"its encoding makes {encoding.width} features, its model takes {arguments}.")
+    if labels is not None and labels.classes is not None:
+        try:
+            labels.class_array()
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ArgumentError(f"its labels are no {labels.original}: {error}.") from None
     if labels is not None and result.shape[1:] != (labels.width,):
         raise ArgumentError(f"its labels read {labels.width} outputs, its model makes {result}.")
 

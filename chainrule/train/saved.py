@@ -107,7 +107,7 @@ def read_model(path: Path) -> Saved:
             task=None if content["task"] is None else str(content["task"]),
             description=dict(content["description"]),
         )
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise FileError(f"{path} is damaged: what it says of the model cannot be read ({error!r}).") from None
 
 

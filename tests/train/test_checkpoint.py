@@ -118,7 +118,10 @@ def test_exchanged_checkpoints_are_found(two: Path) -> None:
 def test_nothing_but_damage_is_an_error(two: Path) -> None:
     for path in two.iterdir():
         path.write_bytes(b"")
-    with pytest.raises(FileError, match=r"no checkpoint in .* can be read.*00002.* is empty.*00001.* is empty"):
+    with pytest.raises(
+        FileError,
+        match=r"no checkpoint in .* can be read, so the run must begin anew.*00002.* is empty.*00001.* is empty",
+    ):
         checkpoint.latest(two)
 
 

@@ -18,6 +18,7 @@ from chainrule.train import checkpoint
 from chainrule.train.events import CheckpointSaved, EpochEnded, Event, Note
 from chainrule.train.keeper import Keeper
 from chainrule.train.loop import Loop
+from chainrule.train.run import Run
 from tests.train.small import full_run, losses, weights_of
 
 
@@ -37,6 +38,12 @@ class Events:
 
     def steps(self) -> list[int]:
         return [event.step for event in self.seen if isinstance(event, CheckpointSaved)]
+
+
+@pytest.fixture(scope="module")
+def whole() -> Run:
+    """The run that nothing stops."""
+    return full_run(compile=False)
 
 
 def names(folder: Path) -> list[str]:
@@ -92,10 +99,12 @@ class Failing:
             raise OSError("the power fails")
 
 
-@pytest.mark.parametrize("stop_at", [1, 3, 4, 11])
-@pytest.mark.parametrize("reason", ["interrupted", "terminated"])
-def test_a_run_that_was_stopped_goes_on_with_the_same_bits(tmp_path: Path, stop_at: int, reason: str) -> None:
-    whole = full_run(compile=False)
+@pytest.mark.parametrize(
+    ("stop_at", "reason"), [(1, "interrupted"), (3, "terminated"), (4, "terminated"), (11, "interrupted")]
+)
+def test_a_run_that_was_stopped_goes_on_with_the_same_bits(
+    whole: Run, tmp_path: Path, stop_at: int, reason: str
+) -> None:
     stopped = full_run((Events(stop_at, reason),), checkpoints=tmp_path, compile=False)
     assert stopped.stopped == reason
     found = checkpoint.latest(tmp_path)
@@ -128,12 +137,12 @@ def test_a_finished_run_is_given_again(tmp_path: Path) -> None:
     assert (losses(again), weights_of(again)) == (losses(first), weights_of(first))
 
 
-def test_nothing_to_go_on_from_is_a_beginning(tmp_path: Path) -> None:
+def test_nothing_to_go_on_from_is_a_beginning(whole: Run, tmp_path: Path) -> None:
     again = full_run(checkpoints=tmp_path, resume=True, compile=False)
-    assert weights_of(again) == weights_of(full_run(compile=False))
+    assert weights_of(again) == weights_of(whole)
 
 
-def test_a_damaged_checkpoint_is_said_and_replaced(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_said_and_replaced(whole: Run, tmp_path: Path) -> None:
     full_run((Events(7),), checkpoints=Keeper(tmp_path, sync_share=1), compile=False)
     assert names(tmp_path) == ["step-00000006.safetensors", "step-00000007.safetensors"]
     path = tmp_path / "step-00000007.safetensors"
@@ -146,7 +155,7 @@ def test_a_damaged_checkpoint_is_said_and_replaced(tmp_path: Path) -> None:
     assert len(notes) == 1
     assert str(path) in notes[0]
     assert "The checkpoint before it is used." in notes[0]
-    assert weights_of(again) == weights_of(full_run(compile=False))
+    assert weights_of(again) == weights_of(whole)
 
 
 def test_checkpoints_of_another_run_are_not_replaced(tmp_path: Path) -> None:

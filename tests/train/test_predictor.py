@@ -275,13 +275,15 @@ def with_constant(shape: list[int], data: str) -> Callable[[dict[str, Any]], obj
         (with_constant([1 << 60], ""), "a constant has 0 bytes"),
         (with_constant([1], "?"), "does not understand"),
         (lambda content: content.update(forward=7), "damaged"),
+        (lambda content: content["forward"].update(constants=[]), "damaged"),
+        (lambda content: content["labels"].update(classes=[1, "x"]), "its labels are no int64"),
         (lambda content: content.pop("task"), "damaged"),
         (lambda content: content["encoding"].update(format=9), "format 9"),
         (lambda content: content["encoding"]["columns"].pop(), "features, its model takes"),
         (lambda content: content["labels"]["classes"].append(3), "its labels read 3 outputs"),
         (lambda content: content["labels"].pop("name"), "labels are damaged"),
     ],
-    ids=range(21),
+    ids=range(23),
 )  # fmt: skip
 def test_hostile_words_are_refused_in_a_line(
     folder: Path, change: Callable[[dict[str, Any]], object], message: str
