@@ -72,6 +72,9 @@ def export(model: nn.Module, example: Sequence[Any], rows: int = ROWS) -> Export
     tensor with a row for each row, changes its own state, or has rows that depend on one another.
     """
     arrays = rows_of(example)
+    row_bytes = sum(array[:1].nbytes for array in arrays)
+    while rows > 1 and rows * row_bytes > MOST_BYTES:
+        rows //= 2
     exported = _export(model, arrays, rows)
     while rows > 1 and peak_bytes(exported.graph) > MOST_BYTES:
         rows //= 2

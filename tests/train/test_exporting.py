@@ -13,6 +13,7 @@ from chainrule.ir.errors import ArgumentError, TracedValueError
 from chainrule.ir.parse import parse
 from chainrule.ir.text import text_of
 from chainrule.ir.verify import verify
+from chainrule.train import exporting
 from chainrule.train.exporting import ROWS, export, peak_bytes
 from chainrule.train.forward import Forward
 from tests.train.small import net
@@ -130,6 +131,11 @@ def test_fewer_rows_where_they_would_take_much_memory() -> None:
     exported = export(model, [numbers(1, 4)])
     assert exported.rows == 64
     assert peak_bytes(exported.graph) <= 256 << 20
+
+
+def test_fewer_rows_where_the_inputs_would_take_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "MOST_BYTES", 1 << 10)
+    assert export(nn.Flatten(), [numbers(1, 8, 8)]).rows == 4
 
 
 # What is refused
