@@ -52,7 +52,7 @@ def test_batches_grow_with_the_rows() -> None:
 def test_the_penalty_falls_as_rows_grow_and_is_bounded() -> None:
     decays = [decay_for(rows) for rows in (1, 10, 100, 1000, 10**6)]
     assert decays == sorted(decays, reverse=True)
-    assert (decays[0], decays[1], decays[3]) == (0.1, 0.1, 0.006)
+    assert (decays[0], decays[1], decays[3]) == (0.1, 0.1, 0.01)
 
 
 def test_large_tables_are_gone_over_less_often() -> None:
