@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 import warnings
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
@@ -64,6 +65,9 @@ def main() -> None:
 
     What went wrong is one line on stderr; --debug prints the traceback before it.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a letter that a terminal does not have is no reason to stop
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning

@@ -18,7 +18,7 @@ BOLD, DIM, GREEN, RESET = "\033[1m", "\033[2m", "\033[32m", "\033[0m"
 
 def print_json(event: dict[str, Any]) -> None:
     """One object, in one line that every JSON reader takes: NaN and infinities become null."""
-    click.echo(json.dumps(plain(event), ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(plain(event), allow_nan=False))
 
 
 def plain(value: Any) -> Any:

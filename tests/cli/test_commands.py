@@ -87,6 +87,17 @@ def test_help_names_every_command_without_importing_one() -> None:
         assert line in " ".join(done.stdout.split())
 
 
+def test_a_small_run_waits_for_no_heavy_package(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom chainrule.cli.main import main\n"
+        "sys.argv = ['chainrule', *'train penguins --epochs 1'.split()]\nmain()\n"
+        "heavy = {'duckdb', 'sklearn', 'pandas', 'polars', 'torch', 'IPython', 'chainrule.bench'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, check=True)
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help_and_a_way_to_see_tracebacks(run: Run, name: str) -> None:
     outcome = run(name, "--help")
@@ -120,6 +131,16 @@ def test_warnings_are_lines(run: Run) -> None:
     outcome = run("train", "penguins", "--model", "net.py:Net", "--epochs", "1")
     assert outcome.code == 0
     assert "note: mind the gap" in outcome.err.splitlines()
+
+
+def test_a_terminal_that_knows_few_letters_is_no_error(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    for words in (["lr", "penguins"], ["train", "tëst.csv", "--target", "größe", "--json"]):
+        (tmp_path / "tëst.csv").write_text("a,größe\n" + "1,ä\n2,ö\n" * 50, encoding="utf8")
+        command = [sys.executable, "-m", "chainrule", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["target"] == "größe"
 
 
 def test_a_reader_that_leaves_is_no_error(run: Run) -> None:
