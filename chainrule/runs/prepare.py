@@ -68,7 +68,7 @@ def prepare(config: RunConfig, expected: Mapping[str, str] | None = None) -> Pre
     expected: fingerprints that files must have, for a run that goes on.
     """
     source = open_source(config.source, valid=file_of(config.valid), test=file_of(config.test))
-    table, target = source.table, config.target or source.target
+    table, target = source.table, source.target if config.target is None else config.target
     files = fingerprints(config)
     if expected is not None:
         check_unchanged(files, expected)

@@ -113,6 +113,7 @@ def test_a_file_that_cannot_be_used_is_refused(run: Run, name: str) -> None:
         (("train", "penguins", "--loss", "mse"), ("loss", "'mse'", "cross_entropy")),
         (("train", "penguins", "--model", "mpl"), ("'mpl'", "mlp")),
         (("train", "penguins", "--model", "net.py:Net"), ("there is no file net.py",)),
+        (("train", "penguins", "--target", ""), ("no column ''",)),
         (("train", "penguins", "--valid", "held.csv"), ("held.csv",)),
         (("train", "penguins", "--valid", "0.6", "--test", "0.5"), ("0.6", "0.5")),
         (("train", "penguins", "--flavour", "x"), ("--flavour",)),

@@ -314,3 +314,8 @@ def test_options_change_what_is_trained(run: Run) -> None:
     assert "year" not in [column["name"] for column in kept["data"]["columns"] if column["used"]]
     assert "LayerNorm" in kept["model"]["text"]
     assert "Tanh" in kept["model"]["text"]
+
+
+def test_the_digits_are_learnt_as_they_come(run: Run) -> None:
+    assert run("train", "digits").code == 0
+    assert record("runs/digits-1")["result"]["test"]["accuracy"] >= 0.975
