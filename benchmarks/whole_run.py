@@ -50,7 +50,7 @@ arrays = np.load(sys.argv[1])
 classes = int(arrays["y"].max()) + 1
 widths = [keras.layers.Dense(128, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(classes)]
 model = keras.Sequential(widths)
-model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
 model.fit(arrays["x"], arrays["y"], batch_size=int(sys.argv[2]), epochs=int(sys.argv[3]), verbose=0)
 print(model.evaluate(arrays["x_test"], arrays["y_test"], verbose=0)[1])
 """
