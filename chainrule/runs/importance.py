@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 Features = npt.NDArray[np.float32]
 MOST_ROWS = 256
-MOST_COLUMNS = 200
+MOST_COLUMNS, FEWEST = 200, 20
+MOST_NUMBERS = 50_000_000  # of features, in all: where there are very many, fewer columns are looked at
 MOST_PREDICTIONS = 50_000  # rows in all, so that a run does not wait
 REPEATS = range(3, 11)
-BLOCK = 8192  # rows predicted at a time
+BLOCK_ROWS, BLOCK_NUMBERS = 8192, 8_000_000  # predicted at a time
 
 
 def permutation_importance(
@@ -41,12 +42,13 @@ def permutation_importance(
     seen = x[rows]
     outputs = predict(seen)
     whole = score(outputs, rows)
-    names = tellers(seen, columns, outputs)
+    most = int(np.clip(MOST_NUMBERS // (REPEATS.start * seen.size), FEWEST, MOST_COLUMNS))
+    names = tellers(seen, columns, outputs, most)
     repeats = int(np.clip(MOST_PREDICTIONS // (len(names) * len(rows)), REPEATS.start, REPEATS.stop - 1))
     orders = [draw.permutation(len(rows)) for _ in range(repeats)]
     variants = ((name, order) for name in names for order in orders)
     drops: dict[str, list[float]] = {name: [] for name in names}
-    together = max(1, BLOCK // len(rows))
+    together = max(1, min(BLOCK_ROWS // len(rows), BLOCK_NUMBERS // seen.size))
     while some := list(islice(variants, together)):
         found = predict(np.concatenate([dealt_anew(seen, columns[name], order) for name, order in some]))
         for (name, _), part in zip(some, np.split(found, len(some)), strict=True):
@@ -65,9 +67,9 @@ def dealt_anew(x: Features, features: Sequence[int], order: npt.NDArray[np.int64
     return moved
 
 
-def tellers(x: Features, columns: Mapping[str, Sequence[int]], outputs: npt.NDArray[Any]) -> list[str]:
+def tellers(x: Features, columns: Mapping[str, Sequence[int]], outputs: npt.NDArray[Any], most: int) -> list[str]:
     """The columns to look at: all, or those with the feature that correlates most with an output."""
-    if len(columns) <= MOST_COLUMNS:
+    if len(columns) <= most:
         return list(columns)
     y = outputs.reshape(len(outputs), -1).astype(np.float32)
     centred, targets = x - x.mean(0), y - y.mean(0)
@@ -75,5 +77,5 @@ def tellers(x: Features, columns: Mapping[str, Sequence[int]], outputs: npt.NDAr
     strength = np.abs(centred.T @ targets) / np.where(lengths > 0, lengths, np.inf)
     best = strength.max(1)
     ranked = sorted(columns, key=lambda name: -float(best[list(columns[name])].max(initial=0.0)))
-    kept = set(ranked[:MOST_COLUMNS])
+    kept = set(ranked[:most])
     return [name for name in columns if name in kept]

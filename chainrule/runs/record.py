@@ -18,10 +18,16 @@ from chainrule.train.files import write_whole
 from chainrule.version import __version__
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes JSON values into a file, whole or not at all; numbers that are not finite become null."""
-    text = json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(path, [text.encode()])
+    # A line for each entry: for people, and json's encoder in C makes no deeper indents.
+    lines = [f"{json.dumps(name)}: {written(value)}" for name, value in content.items()]
+    write_whole(path, [("{\n " + ",\n ".join(lines) + "\n}\n").encode()])
+
+
+def written(value: Any) -> str:
+    """A value as JSON, in one line."""
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
 
 
 def plain(value: Any) -> Any:
