@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.show import dim, pasted, table
+from chainrule.cli.show import bold, dim, pasted, table
 from chainrule.runs.config import RunConfig
 from chainrule.runs.events import RunPlanned
 from chainrule.runs.measures import SHOWN
@@ -133,7 +133,7 @@ def figure(metric: str, rival: Mapping[str, Any]) -> str:
 def finished_lines(folder: Path, record: Mapping[str, Any]) -> list[str]:
     """The results: the test, the folder, two commands to go on with."""
     return [
-        result_line(record["result"]["metric"], record["result"]),
+        bold(result_line(record["result"]["metric"], record["result"])),
         f"saved in {folder}",
         "next:",
         *(f"  {command}" for command in next_commands(str(folder), record["source"])),

@@ -8,12 +8,12 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 VERSION = 1  # of the JSON lines
-BOLD, DIM, GREEN, RESET = "\033[1m", "\033[2m", "\033[32m", "\033[0m"
+BOLD, DIM, RESET = "\033[1m", "\033[2m", "\033[0m"
 
 
 def print_json(event: dict[str, Any]) -> None:
@@ -50,19 +50,19 @@ def say(line: str = "") -> None:
     click.echo(line, err=True)
 
 
-def colours() -> bool:
-    """Whether progress may have colours: it goes to a terminal, and NO_COLOR does not forbid them."""
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def styled(stream: TextIO) -> bool:
+    """Whether text on a stream may have a style: it is a terminal, and NO_COLOR does not forbid it."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def bold(text: str) -> str:
-    """Text that stands out on a terminal."""
-    return f"{BOLD}{text}{RESET}" if colours() else text
+    """A result that stands out on a terminal."""
+    return f"{BOLD}{text}{RESET}" if styled(sys.stdout) else text
 
 
 def dim(text: str) -> str:
-    """Text that stands back on a terminal."""
-    return f"{DIM}{text}{RESET}" if colours() else text
+    """Progress that stands back on a terminal."""
+    return f"{DIM}{text}{RESET}" if styled(sys.stderr) else text
 
 
 def table(rows: Iterable[Sequence[str]], indent: int = 2) -> list[str]:

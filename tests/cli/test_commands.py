@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from chainrule import cli
-from chainrule.cli.show import plain, table
+from chainrule.cli.show import bold, dim, plain, table
 from chainrule.data import SHIPPED, read_table
 from chainrule.runs.config import RunConfig
 from chainrule.runs.losses import LOSSES
@@ -160,6 +161,21 @@ def test_a_reader_that_leaves_is_no_error(run: Run) -> None:
 
 def test_what_is_no_json_is_made_so() -> None:
     assert plain({"a": float("nan"), 2: (1, [float("inf")])}) == {"a": None, "2": [1, [None]]}
+
+
+def test_only_terminals_get_styles_and_only_if_they_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdout", Terminal())
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert bold("yes") == "\033[1myes\033[0m"
+    assert dim("no") == "no"  # what goes to stderr stands in a file
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert bold("yes") == "yes"
 
 
 def test_columns_of_words_line_up() -> None:
