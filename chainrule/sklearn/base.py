@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
 from chainrule import nn
-from chainrule.data import ColumnProfile, Table
+from chainrule.data import ColumnProfile, Table, as_table
 from chainrule.ir.errors import ArgumentError
 from chainrule.sklearn.continuing import Continuing
 from chainrule.sklearn.inputs import Array, ArrayInputs, TableInputs, as_inputs, columns_of, taken
@@ -35,6 +35,7 @@ class Net(BaseEstimator):  # type: ignore[misc]
     _inputs: ArrayInputs | TableInputs
     _continuing: Continuing | None
     history_: list[dict[str, Any]]
+    loss_curve_: list[float]
 
     # What the two differ in -------------------------------------------------------------------------------------------
 
@@ -73,6 +74,7 @@ class Net(BaseEstimator):  # type: ignore[misc]
         train, valid = self._split(rows, seed)
         with limited_threads(self.threads), seeded(seed):
             module = self._begun(train) if begins else self._network.module
+            self._settle(train)
             train, valid = self._encoded(train), None if valid is None else self._encoded(valid)
             run = trained(Job(module, train, valid, self._task, self.settings_, self.compile, self.verbose))
         self._network, self._continuing = Network(module, self.compile), None
@@ -87,21 +89,25 @@ class Net(BaseEstimator):  # type: ignore[misc]
         begins = not hasattr(self, "_network")
         rows = self._rows(X, y, sample_weight, begins, classes)
         with limited_threads(self.threads):
-            if begins:
-                seed = seed_from(self.random_state)
-                with seeded(seed):
-                    module = self._begun(rows)
-                self._network, self.history_ = Network(module, self.compile), []
-                self._continuing = Continuing(module, self._task, self.settings_, self.compile, seed)
-            elif self._continuing is None:  # after a fit
-                seed = seed_from(self.random_state)
-                module = self._network.module
-                self._continuing = Continuing(module, self._task, self.settings_, self.compile, seed)
-            self.history_ = [*self.history_, self._continuing.step(self._encoded(rows))]
-        self.n_iter_ = len(self.history_)
-        self.loss_curve_ = [row["train"]["loss"] for row in self.history_]
-        self.loss_ = self.loss_curve_[-1]
+            if begins or self._continuing is None:
+                self._continue(rows, begins)
+            assert self._continuing is not None
+            row = self._continuing.step(self._encoded(rows))
+        self.history_.append(row)
+        self.loss_curve_.append(row["train"]["loss"])
+        self.n_iter_, self.loss_ = len(self.history_), self.loss_curve_[-1]
         return self
+
+    def _continue(self, rows: Rows, begins: bool) -> None:
+        """Makes ready for passes over rows: with a new network, or with that of a fit."""
+        seed = seed_from(self.random_state)
+        if begins:
+            with seeded(seed):
+                module = self._begun(rows)
+            self._network = Network(module, self.compile)
+            self.history_, self.loss_curve_ = [], []
+        self._settle(rows)
+        self._continuing = Continuing(self._network.module, self._task, self.settings_, self.compile, seed)
 
     def _check_parameters(self) -> None:
         check_parameters(type(self).__name__, self.get_params(deep=False), self._task)
@@ -122,6 +128,8 @@ class Net(BaseEstimator):  # type: ignore[misc]
     def _checked(self, X: Any, y: Any, begins: bool) -> tuple[Any, Array]:
         """X as an array or a Table, y as an array: as many rows, and of a kind that can be trained on."""
         inputs = as_inputs(X) if self.scale else X
+        if not begins:  # as it was in the first fit
+            inputs = as_table(X) if isinstance(self._inputs, TableInputs) else X
         if not isinstance(inputs, Table):
             X, y = validate_data(self, X, y, reset=begins, **self._options(), **self._target_options)
             return X, y
@@ -144,24 +152,27 @@ class Net(BaseEstimator):  # type: ignore[misc]
         if share * count < FEWEST_HELD_OUT:
             return rows, None
         classes = rows.y if self._task == "classification" else None
-        places = held_out(classes, count, share, np.random.Generator(np.random.PCG64(seed)))
+        places = held_out(classes, count, round(share * count), np.random.Generator(np.random.PCG64(seed)))
         return rows.take(np.setdiff1d(np.arange(count), places)), rows.take(places)
 
     def _begun(self, train: Rows) -> nn.Module:
-        """What is learned before training, the settings, and the module as it begins."""
+        """What is learned before training, and the module as it begins."""
         if isinstance(train.x, Table):
             self._inputs = TableInputs.fit(train.x)
         else:
             self._inputs = ArrayInputs.fit(train.x, train.weights, self.scale)
         self.n_outputs_ = self._learn_units(train)
-        inputs = self._inputs.width
-        parameters = self.get_params(deep=False)
-        self.settings_ = settings = settled(parameters, len(train.y), inputs, self._task)
+        settings = self._settle(train)
         options = {name: settings[name] for name in OF_PRESETS if name in settings}
-        module = made_module(settings.get("model", self.model), inputs, self.n_outputs_, options)
+        module = made_module(settings.get("model", self.model), self._inputs.width, self.n_outputs_, options)
         if is_own(self.model):
             check_outputs(module, self._inputs.apply(taken(train.x, np.zeros(1, np.int64))), self.n_outputs_)
         return module
+
+    def _settle(self, train: Rows) -> dict[str, Any]:
+        """The settings for these rows."""
+        self.settings_ = settled(self.get_params(deep=False), len(train.y), self._inputs.width, self._task)
+        return self.settings_
 
     def _encoded(self, rows: Rows) -> Rows:
         """Rows as the network is trained on them."""

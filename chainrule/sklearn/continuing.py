@@ -21,7 +21,7 @@ from chainrule.train.step import Recipe
 class Continuing:
     """A loop that is given its rows a call at a time. The optimiser keeps what it remembers, the step its program.
 
-    Pickled, it is the module, the optimiser's memory as arrays, and the generator.
+    Pickled, it is the module, the optimiser's memory as arrays, and where random numbers stand.
     """
 
     def __init__(self, module: nn.Module, task: str, settings: dict[str, Any], compiled: bool, seed: int) -> None:
@@ -31,6 +31,7 @@ class Continuing:
         self.compiled = compiled
         self.generator = Generator().manual_seed(seed)
         self.passes = 0
+        self.order: int | None = None  # the seed of the order of rows
         self.memory: Any = None  # the optimiser's, of before this was pickled
         self._loop: Loop | None = None
 
@@ -40,11 +41,13 @@ class Continuing:
         with state.using(state.generator, self.generator):
             if self._loop is None:
                 self._loop = self._begun(feed)
-            loop = self._loop
-            loop.plan = replace(loop.plan, train=feed, epochs=loop.epoch + 1)
+            assert self.order is not None
+            loop, feed.seed = self._loop, self.order
+            loop.epoch = self.passes
+            loop.plan = replace(loop.plan, train=feed, epochs=self.passes + 1)
             loop.run()
         self.passes += 1
-        return {**loop.history[-1], "epoch": self.passes}
+        return loop.history.pop()
 
     def _begun(self, feed: ArrayFeed) -> Loop:
         settings = self.settings
@@ -60,7 +63,13 @@ class Continuing:
             l1=settings["l1"],
             clip=settings["clip"],
         )
-        return Loop(Plan(recipe, feed, None, epochs=1, restore_best=False, compiled=self.compiled))
+        before = self.generator.get_state()
+        loop = Loop(Plan(recipe, feed, None, epochs=1, restore_best=False, compiled=self.compiled))
+        if self.order is None:
+            self.order = feed.seed
+        else:  # a loop that begins draws one; this one goes on
+            self.generator.set_state(before)
+        return loop
 
     def __getstate__(self) -> dict[str, Any]:
         memory = self.memory if self._loop is None else optimizer_state(self._loop.optimizer)

@@ -89,9 +89,16 @@ def keys_of(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def held_out(
-    classes: npt.NDArray[np.int64] | None, count: int, share: float, draws: np.random.Generator
+    classes: npt.NDArray[np.int64] | None, count: int, wanted: int, draws: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """The rows to hold out for validation, ascending: a share of them, of each class where there are classes."""
-    groups = [np.arange(count)] if classes is None else [np.flatnonzero(classes == c) for c in np.unique(classes)]
-    chosen = [draws.permutation(group)[: round(share * len(group))] for group in groups]
-    return np.sort(np.concatenate(chosen))
+    """The rows to hold out for validation, ascending: so many, of each class in proportion where there are classes.
+
+    No class is held out whole.
+    """
+    keys = np.empty(count)
+    for group in [np.arange(count)] if classes is None else [np.flatnonzero(classes == c) for c in np.unique(classes)]:
+        # a class's rows at even distances between 0 and 1, the first at random: small keys are in proportion
+        keys[draws.permutation(group)] = (np.arange(len(group)) + draws.random()) / len(group)
+        keys[group[np.argmax(keys[group])]] = np.inf
+    chosen = np.argsort(keys, kind="stable")[:wanted]
+    return np.sort(chosen[np.isfinite(keys[chosen])])

@@ -107,4 +107,13 @@ def settled(parameters: Mapping[str, Any], rows: int, columns: int, task: str) -
         del found["weight_decay"]  # it says so itself
     found["loss"] = parameters["loss"] or next(iter(LOSSES[task]))
     found["time_limit"] = parameters["time_limit"]
-    return found
+    return {name: plain(value) for name, value in found.items()}
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers, which searches draw, as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple([plain(part) for part in value])
+    return value

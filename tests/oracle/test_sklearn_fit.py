@@ -23,6 +23,7 @@ from chainrule import nn, optim
 from chainrule.errors import ArgumentError
 from chainrule.ir import state
 from chainrule.sklearn import NetClassifier, NetRegressor
+from chainrule.sklearn.rows import held_out
 from tests.oracle.nets import DIABETES, IRIS, blurred, same, small
 
 
@@ -275,6 +276,32 @@ def test_nothing_is_held_out_where_that_is_asked_for_or_rows_are_few() -> None:
         assert net.n_iter_ == 4
 
 
+def test_rows_are_held_out_of_each_class_in_proportion() -> None:
+    draws = np.random.default_rng(0)
+    classes = np.repeat([0, 1, 2, 3], [700, 200, 60, 1])
+    held = held_out(classes, 961, 96, draws)
+    assert len(held) == 96
+    assert sorted(set(held.tolist())) == held.tolist()
+    counts = np.bincount(classes[held], minlength=4)
+    assert (np.abs(counts[:3] - np.array([70, 20, 6])) <= 1).all()
+    assert counts[3] == 0, "the only row of a class is trained on"
+    assert len(held_out(np.arange(200) // 4, 200, 20, draws)) == 20, "however small the classes are"
+    assert len(held_out(None, 50, 5, draws)) == 5
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    X, y = blurred()
+    net = NetClassifier(
+        hidden=np.array([8, 4]),
+        epochs=np.int64(2),
+        batch_size=np.int32(16),
+        lr=np.float32(0.01),
+        dropout=np.float64(0.1),
+    )
+    assert net.fit(X, y).settings_["hidden"] == (8, 4)
+    assert net.n_iter_ == 2
+
+
 def test_time_limit() -> None:
     X, y = blurred(400)
     net = NetClassifier(epochs=10_000, patience=0, time_limit=0.3).fit(X, y)
@@ -327,6 +354,7 @@ def test_a_fitted_estimator_can_be_kept(way: str, tmp_path: Path) -> None:
         again = joblib.load(tmp_path / "net.joblib", mmap_mode="r")
     assert same(again.predict(X), net.predict(X))
     again.set_params(warm_start=True, epochs=1).fit(X, y)
+    assert again.n_iter_ == 1
     assert not same(again.predict(X), net.predict(X)), "it can be trained on, and the other is not touched"
 
 
