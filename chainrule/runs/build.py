@@ -8,10 +8,10 @@ from typing import Any
 from chainrule import nn
 from chainrule.functions.generator import manual_seed
 from chainrule.ir.errors import ArgumentError
-from chainrule.runs.losses import LOSSES
 from chainrule.runs.prepare import Prepared
 from chainrule.runs.settings import OF_PRESETS, Setting
 from chainrule.runs.user_models import is_user_model, load_user_model
+from chainrule.train.losses import LOSSES
 from chainrule.train.presets import build
 from chainrule.train.recipes import make_optimizer, make_schedule
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from chainrule.ir.errors import ArgumentError
 from chainrule.runs.config import RunConfig
-from chainrule.runs.losses import LOSSES
 from chainrule.runs.user_models import is_user_model
 from chainrule.threads import get_num_threads
 from chainrule.train.defaults import Defaults, defaults_for
+from chainrule.train.losses import LOSSES
 from chainrule.train.presets import ACTIVATIONS, INITS, NORMS, PRESETS, check_known
 from chainrule.train.recipes import OPTIMIZERS, SCHEDULES
 
@@ -82,6 +82,8 @@ def setting(config: RunConfig, defaults: Defaults, name: str, task: str) -> Sett
     asked = getattr(config, name, None)
     if asked is not None and not (name == "compile" and asked):
         return Setting(asked, ASKED)
+    if name == "warmup" and config.schedule is not None:
+        return Setting(None, "the schedule's own")  # the default one belongs to the default schedule
     if name == "loss":
         return Setting(next(iter(LOSSES[task])), f"the usual one of {task}")
     if name in REST:

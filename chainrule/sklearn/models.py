@@ -23,6 +23,11 @@ def is_own(model: Any) -> bool:
     return model is not None and not isinstance(model, str)
 
 
+def has_options(model: Any) -> bool:
+    """Whether it is made by the options of presets. None: the default, which is."""
+    return not is_own(model) and model != "linear"
+
+
 def made_module(model: Any, inputs: int, outputs: int, options: dict[str, Any]) -> nn.Module:
     """A module for `inputs` features and `outputs` numbers.
 

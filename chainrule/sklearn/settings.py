@@ -8,17 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import nn
 from chainrule.ir.errors import ArgumentError
-from chainrule.sklearn.models import OF_PRESETS, is_own
+from chainrule.sklearn.models import OF_PRESETS, has_options, is_own
 from chainrule.train.defaults import defaults_for
+from chainrule.train.losses import LOSSES
 from chainrule.train.presets import ACTIVATIONS, INITS, NORMS, PRESETS, check_known
 from chainrule.train.recipes import OPTIMIZERS, SCHEDULES
 
-LOSSES: dict[str, dict[str, Callable[..., Any]]] = {
-    "classification": {"cross_entropy": nn.CrossEntropyLoss},
-    "regression": {"mse": nn.MSELoss, "mae": nn.L1Loss, "huber": nn.HuberLoss},
-}
 # What the rules of `train.defaults` choose where a parameter is None.
 CHOSEN = (
     "optimizer", "lr", "schedule", "warmup", "weight_decay", "l1", "clip", "ema", "label_smoothing", "epochs",
@@ -90,14 +86,16 @@ def check_parameters(name: str, parameters: Mapping[str, Any], task: str) -> Non
     if isinstance(model, str):
         check_known("model", model, PRESETS)
     for parameter in OF_PRESETS:
-        if is_own(model) and parameters.get(parameter) is not None:
-            raise ArgumentError(f"{name}: {parameter} belongs to presets; a model of your own decides that by itself.")
+        if not has_options(model) and parameters.get(parameter) is not None:
+            which = "a model of your own" if is_own(model) else f"the model {model!r}"
+            raise ArgumentError(f"{name}: {parameter} says nothing to {which}: leave one of them out.")
 
 
 def settled(parameters: Mapping[str, Any], rows: int, columns: int, task: str) -> dict[str, Any]:
     """The value of each setting for so many rows and columns."""
     defaults = defaults_for(rows, columns, task)
-    names = CHOSEN if is_own(parameters["model"]) else ("model", *OF_PRESETS, *CHOSEN)
+    model = defaults.model if parameters["model"] is None else parameters["model"]
+    names = (*(() if is_own(model) else ("model",)), *(OF_PRESETS if has_options(model) else ()), *CHOSEN)
     found = {name: getattr(defaults, name) if parameters.get(name) is None else parameters[name] for name in names}
     if parameters["schedule"] is not None and parameters["warmup"] is None:
         found["warmup"] = None  # the default one belongs to the default schedule
@@ -105,7 +103,7 @@ def settled(parameters: Mapping[str, Any], rows: int, columns: int, task: str) -
         del found["label_smoothing"]
     if callable(parameters["optimizer"]):
         del found["weight_decay"]  # it says so itself
-    found["loss"] = parameters["loss"] or next(iter(LOSSES[task]))
+    found["loss"] = next(iter(LOSSES[task])) if parameters["loss"] is None else parameters["loss"]
     found["time_limit"] = parameters["time_limit"]
     return {name: plain(value) for name, value in found.items()}
 

@@ -14,8 +14,8 @@ from chainrule.functions.generator import Generator
 from chainrule.ir import state
 from chainrule.optim import Optimizer
 from chainrule.sklearn.rows import Rows
-from chainrule.sklearn.settings import LOSSES
 from chainrule.train.fit import fit
+from chainrule.train.losses import LOSSES
 from chainrule.train.recipes import make_optimizer, make_schedule
 from chainrule.train.run import Run
 

@@ -18,7 +18,7 @@ from chainrule import cli
 from chainrule.cli.show import bold, dim, plain, table
 from chainrule.data import SHIPPED, read_table
 from chainrule.runs.config import RunConfig
-from chainrule.runs.losses import LOSSES
+from chainrule.train.losses import LOSSES
 from chainrule.train.presets import ACTIVATIONS, INITS, NORMS, PRESETS
 from chainrule.train.recipes import OPTIMIZERS, SCHEDULES
 from tests.cli.conftest import Run

@@ -1,4 +1,4 @@
-"""The losses that `--loss` names, by task; the first of each is the default."""
+"""Losses by name, by task: what `--loss` means. The first of each is the default."""
 
 from __future__ import annotations
 
