@@ -106,7 +106,7 @@ def measured(table: PublicTable, systems: list[str], seeds: range, folder: Path)
         for system, values in scores.items()
     }
     floor = floor_of(summary)
-    ok = None if floor is None or OURS not in summary else bool(summary[OURS]["mean"] >= floor)
+    ok = None if floor is None or OURS not in summary else bool(np.mean(scores[OURS]) >= floor)
     about_table = {"name": table.name, "rows": table.rows, "columns": len(table.columns) - 1, "task": table.task}
     return {**about_table, "metric": METRIC[table.task], "systems": summary, "floor": floor, "ok": ok}
 

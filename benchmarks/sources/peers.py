@@ -27,7 +27,8 @@ def score_peer(system: str, table: PublicTable, train: Any, test: Any, seed: int
 
 def coded(table: PublicTable) -> tuple[Matrix, list[int]]:
     """All columns but the target as numbers, categories by their code, and which those are."""
-    columns, categories = [], []
+    columns: list[npt.NDArray[Any]] = []
+    categories: list[int] = []
     for name, column in table.columns.items():
         if name == table.target:
             continue

@@ -12,7 +12,7 @@ import io
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ class PublicTable:
         return len(self.columns[self.target])
 
 
-def columns_of(named: dict[str, Sequence[Any]]) -> dict[str, Column]:
+def columns_of(named: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
     """A column is of numbers where every value that is there is one; "", "?" and "NA" are missing."""
     return {name: column_of(values) for name, values in named.items()}
 
