@@ -155,6 +155,12 @@ def test_lines_may_end_in_different_ways(read: Read) -> None:
     assert read("a,b\r\n1,2\n3,4\r\n5,6\n")["b"].native() == [2, 4, 6]
 
 
+def test_columns_may_have_any_names(read: Read) -> None:
+    table = read('a,A,rowid,x0,"b ""q""",select\n1,2,3,4,5,6\n7,8,9,10,11,12\n')
+    assert table.names == ("a", "A", "rowid", "x0", 'b "q"', "select")
+    assert [column.native()[1] for column in table] == [7, 8, 9, 10, 11, 12]
+
+
 def test_empty_lines_are_no_rows(read: Read) -> None:
     assert read("\na,b\n\n1,2\n\n\n3,4\n\n")["b"].native() == [2, 4]
 

@@ -54,14 +54,14 @@ class Loaded:
         """Of each column: about how many texts differ, or whether all numbers are integers; the number of cells."""
         names = list(self.types)
         asked = [
-            f"approx_count_distinct({identifier(name)})"
+            f"approx_count_distinct({name})"
             if self.types[name] == "VARCHAR"
-            else f"bool_and({identifier(name)} = floor({identifier(name)}) and abs({identifier(name)}) < {WHOLE})"
+            else f"bool_and({name} = floor({name}) and abs({name}) < {WHOLE})"
             if self.types[name] == "DOUBLE"
             else "1"
             for name in names
         ]
-        found = self.one(f"select {', '.join(asked)}, {', '.join(f'count({identifier(n)})' for n in names)} from cells")
+        found = self.one(f"select {', '.join(asked)}, {', '.join(f'count({name})' for name in names)} from cells")
         return {name: (found[k], found[len(names) + k]) for k, name in enumerate(names)}
 
     def one(self, query: str) -> tuple[Any, ...]:
@@ -72,7 +72,6 @@ class Loaded:
 class Plan:
     """How the cells of one column are fetched, and what column they make."""
 
-    name: str
     expression: str  # in SQL, without NULL
     meaning: Meaning  # of codes, if `coded`
     coded: bool
@@ -97,17 +96,18 @@ class Plan:
         return np.append(self.meaning.data, np.array([missing], self.dtype))
 
 
-def plan_of(loaded: Loaded, name: str, sample: Kind | None, integers: bool, wanted: Kind | None) -> Plan:
+def plan_of(loaded: Loaded, place: int, sample: Kind | None, integers: bool, wanted: Kind | None) -> Plan:
     """What a column of the database is. `sample`: what its first cells suggest; None: texts stay texts."""
-    kind, column = loaded.types[name], identifier(name)
+    name = within(place)
+    kind = loaded.types[name]
     if kind == "DOUBLE":
         return plan_of_numbers(loaded, name, "", integers)
     if kind == "BOOLEAN":
         none = Meaning(Kind.BOOL, np.array([], np.float64), "bool")
-        return Plan(name, f"coalesce(cast({column} as double), 'nan'::double)", none, False)
+        return Plan(f"coalesce(cast({name} as double), 'nan'::double)", none, False)
     if kind != "VARCHAR":
         none = Meaning(Kind.DATE, np.array([], "datetime64[us]"), "date")
-        return Plan(name, column, none, False)
+        return Plan(name, none, False)
     if sample is not None and loaded.about[name][0] > DIFFERENT:
         many = plan_of_many(loaded, name, sample, integers, wanted)
         if many is not None:
@@ -123,15 +123,15 @@ def plan_of_numbers(loaded: Loaded, name: str, number: str, integers: bool) -> P
         whole = loaded.about[name][0]
     none = Meaning(Kind.NUMBER, np.array([], np.float64), "int64" if whole and integers else "float64")
     strays = strays_of(loaded, name, f"{present_text(name)} is not null and {number} is null") if number else None
-    return Plan(name, f"coalesce({number or identifier(name)}, 'nan'::double)", none, False, strays)
+    return Plan(f"coalesce({number or name}, 'nan'::double)", none, False, strays)
 
 
 def plan_of_texts(loaded: Loaded, name: str, sample: Kind | None, wanted: Kind | None) -> Plan:
     """A column of texts, by its different ones: an ENUM numbers them."""
-    column, number = identifier(name), list(loaded.types).index(name)
+    number = list(loaded.types).index(name)
     loaded.database.execute(
         f"create temp table words_{number} as "
-        f"select {column} as word, count(*) as times from cells where {column} is not null group by {column}"
+        f"select {name} as word, count(*) as times from cells where {name} is not null group by {name}"
     )
     found = loaded.database.execute(f"select * from words_{number} order by word").fetchnumpy()
     words = [word.strip(WHITE) for word in found["word"].tolist()]
@@ -143,13 +143,13 @@ def plan_of_texts(loaded: Loaded, name: str, sample: Kind | None, wanted: Kind |
     else:
         meaning = meaning_of(words, counts, loaded.decimal, wanted)
     if not words:
-        return Plan(name, "cast(-1 as integer)", meaning, True)
+        return Plan("cast(-1 as integer)", meaning, True)
     loaded.database.execute(f"create type text_{number} as enum (select word from words_{number} order by word)")
     strays = None
     if meaning.stray is not None and meaning.stray.any():
         listed = ", ".join(quoted(found["word"][k]) for k in np.flatnonzero(meaning.stray).tolist())
-        strays = strays_of(loaded, name, f"{column} in ({listed})")
-    return Plan(name, f"coalesce(cast(enum_code({column}::text_{number}) as integer), -1)", meaning, True, strays)
+        strays = strays_of(loaded, name, f"{name} in ({listed})")
+    return Plan(f"coalesce(cast(enum_code({name}::text_{number}) as integer), -1)", meaning, True, strays)
 
 
 def plan_of_many(loaded: Loaded, name: str, sample: Kind, integers: bool, wanted: Kind | None) -> Plan | None:
@@ -172,7 +172,7 @@ def plan_of_dates(loaded: Loaded, name: str, text: str) -> Plan | None:
     if read is None:
         return None
     none = Meaning(Kind.DATE, np.array([], "datetime64[us]"), "date")
-    return Plan(name, f"coalesce({text}, '')", none, False, read=read)
+    return Plan(f"coalesce({text}, '')", none, False, read=read)
 
 
 def strays_of(loaded: Loaded, name: str, condition: str) -> Strays | None:
@@ -185,7 +185,14 @@ def strays_of(loaded: Loaded, name: str, condition: str) -> Strays | None:
     return Strays(tuple(row for row, _ in found), tuple(text for _, text in found), count)
 
 
-def table_of(loaded: Loaded, plans: Sequence[Plan], file: str, notes: tuple[str, ...], each_row_a_line: bool) -> Table:
+def table_of(
+    loaded: Loaded,
+    names: Sequence[str],
+    plans: Sequence[Plan],
+    file: str,
+    notes: tuple[str, ...],
+    each_row_a_line: bool,
+) -> Table:
     """Fetch all cells, a piece at a time."""
     arrays = [loaded.space.empty((loaded.rows,), plan.dtype) for plan in plans]
     step = max(1 << 12, FETCHED_BYTES // (8 * len(plans)))
@@ -196,8 +203,8 @@ def table_of(loaded: Loaded, plans: Sequence[Plan], file: str, notes: tuple[str,
         for number, (plan, array) in enumerate(zip(plans, arrays, strict=True)):
             array[start : start + step] = plan.cells(unmasked(found[f"c{number}"]))
     columns = {
-        plan.name: Column(
-            plan.name,
+        name: Column(
+            name,
             plan.meaning.kind,
             array,
             plan.meaning.original,
@@ -205,7 +212,7 @@ def table_of(loaded: Loaded, plans: Sequence[Plan], file: str, notes: tuple[str,
             plan.meaning.words,
             plan.strays,
         )
-        for plan, array in zip(plans, arrays, strict=True)
+        for name, plan, array in zip(names, plans, arrays, strict=True)
     }
     return Table(columns, loaded.rows, file=file, notes=notes, each_row_a_line=each_row_a_line)
 
@@ -219,7 +226,7 @@ def unmasked(values: Any) -> npt.NDArray[Any]:
 
 def trimmed(name: str) -> str:
     """A column's texts without white space around them, in SQL."""
-    return f"trim({identifier(name)}, {quoted(WHITE)})"
+    return f"trim({name}, {quoted(WHITE)})"
 
 
 def present_text(name: str) -> str:
@@ -232,6 +239,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def identifier(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
+def within(place: int) -> str:
+    """A column's name in the database, whatever its own: DuckDB takes `A` for `a`, and `rowid` for the row's number."""
+    return f"x{place}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.data.database.columns import Loaded, identifier, plan_of, quoted, table_of
+from chainrule.data.database.columns import Loaded, plan_of, quoted, table_of, within
 from chainrule.data.dialect import MAX_CELL_LETTERS, Dialect, first_records, ragged, reader
 from chainrule.data.first_look import FirstLook, nul_byte
 from chainrule.data.space import Space
@@ -44,7 +44,7 @@ def read_csv_database(csv: CsvFile, space: Space) -> Table:
 
     sample, seen = sample_of_columns(csv), scan(csv.look)
     refuse_cut_off(csv)
-    numbers = [name for name, (kind, _) in sample.items() if kind is Kind.NUMBER]
+    numbers = [place for place, (kind, _) in enumerate(sample) if kind is Kind.NUMBER]
     with opened(space) as database:
         try:
             if csv.look.encoding != "utf-8":
@@ -57,9 +57,9 @@ def read_csv_database(csv: CsvFile, space: Space) -> Table:
             mended_or_refused(database, csv, error)
         loaded = Loaded(database, csv.dialect.decimal, space)
         refuse_no_rows(loaded, csv)
-        plans = [plan_of(loaded, name, *sample[name], csv.kinds.get(name)) for name in csv.names]
+        plans = [plan_of(loaded, place, *sample[place], csv.kinds.get(name)) for place, name in enumerate(csv.names)]
         each_row_a_line = seen is not None and csv.header_lines == 1 and seen.lines == loaded.rows + 1
-        return table_of(loaded, plans, str(csv.look.path), csv.dialect.notes, each_row_a_line)
+        return table_of(loaded, csv.names, plans, str(csv.look.path), csv.dialect.notes, each_row_a_line)
 
 
 def read_parquet(look: FirstLook, space: Space) -> Table:
@@ -70,15 +70,16 @@ def read_parquet(look: FirstLook, space: Space) -> Table:
         try:
             source = f"read_parquet({quoted_path(look.path)})"
             described = database.execute(f"describe select * from {source}").fetchall()
-            casts = [f"{cast_of(name, stated)} as {identifier(name)}" for name, stated, *_ in described]
+            names, stated = [row[0] for row in described], [row[1] for row in described]
+            casts = [f"{cast_of(*one)} as {within(k)}" for k, one in enumerate(zip(names, stated, strict=True))]
             database.execute(f"create table cells as select {', '.join(casts)} from {source}")
         except duckdb.Error as error:
             raise ArgumentError(f"{look.path} cannot be read as Parquet: {first_line(error)}.") from None
         loaded = Loaded(database, ".", space)
         if not loaded.rows:
             raise ArgumentError(f"{look.path}: rows of data were expected, but the Parquet file has none.")
-        plans = [plan_of(loaded, name, None, "INT" in stated, None) for name, stated, *_ in described]
-        return table_of(loaded, plans, str(look.path), (), False)
+        plans = [plan_of(loaded, place, None, "INT" in kind, None) for place, kind in enumerate(stated)]
+        return table_of(loaded, names, plans, str(look.path), (), False)
 
 
 @contextlib.contextmanager
@@ -101,19 +102,20 @@ def opened(space: Space) -> Iterator[Any]:
             yield database
 
 
-def sample_of_columns(csv: CsvFile) -> dict[str, tuple[Kind, bool]]:
+def sample_of_columns(csv: CsvFile) -> list[tuple[Kind, bool]]:
     """The kind of each column, and whether it is of integers, judged by the first records."""
     records = [one for one in first_records(csv.look, csv.dialect)[1:] if len(one) == len(csv.names)]
-    found = {}
+    found = []
     for place, name in enumerate(csv.names):
         kind, integers = kind_of_sample([one[place] for one in records], csv.dialect.decimal)
-        found[name] = csv.kinds.get(name, kind), integers
+        found.append((csv.kinds.get(name, kind), integers))
     return found
 
 
-def load_csv(database: Any, csv: CsvFile, numbers: Collection[str], path: Path) -> None:
+def load_csv(database: Any, csv: CsvFile, numbers: Collection[int], path: Path) -> None:
     """Make the table `cells` of a CSV file, columns of numbers as DOUBLE and the others as they are written."""
-    types = ", ".join(f"{quoted(name)}: '{'DOUBLE' if name in numbers else 'VARCHAR'}'" for name in csv.names)
+    kinds = ["DOUBLE" if place in numbers else "VARCHAR" for place in range(len(csv.names))]
+    types = ", ".join(f"{within(place)}: '{kind}'" for place, kind in enumerate(kinds))
     options = {
         "auto_detect": "false",
         "header": "false",
@@ -230,7 +232,7 @@ def scan(look: FirstLook) -> Scan | None:
 
 def cast_of(name: str, stated: str) -> str:
     """A column of Parquet's as one of the four types that are fetched."""
-    column = identifier(name)
+    column = '"' + name.replace('"', '""') + '"'
     if re.match(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|FLOAT$|DOUBLE$|DECIMAL", stated):
         return f"cast({column} as double)"
     if stated == "BOOLEAN":
