@@ -82,3 +82,15 @@ def test_tables_on_disk_give_the_same_bits(tmp_path: Path) -> None:
         encoding = Encoding.fit(table, profile(table, "y", training_rows=parts.train), parts.train)
         features.append((parts.test.tobytes(), encoding, encoding.apply(table, parts.test).tobytes()))
     assert features[0] == features[1]
+
+
+def test_texts_that_would_not_fit_into_memory_are_left_out_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chainrule.data.database.columns.KEPT", 1000)
+    path = tmp_path / "table.csv"
+    path.write_text("n,comment\n" + "".join(f"{row % 9},comment number {row}\n" for row in range(100_000)))
+    table = read_table(path, memory_bytes=1 << 20)
+    assert table.names == ("n",)
+    assert table.notes == ("comment: left out, its more than 1,000 different texts do not fit into memory",)
+    assert read_table(path, memory_bytes=1 << 32).names == ("n", "comment")

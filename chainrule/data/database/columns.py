@@ -27,6 +27,7 @@ from chainrule.data.texts import (
 )
 
 DIFFERENT = 200_000  # texts of one column that are looked at one by one
+KEPT = 2_000_000  # different texts of a column that are kept where memory is short
 DATES_TRIED = 1000
 FETCHED_BYTES = 1 << 24  # at a time; DuckDB, its masks and copies take four times that
 WHOLE = 1e15  # integers below this are exact in float64
@@ -96,8 +97,11 @@ class Plan:
         return np.append(self.meaning.data, np.array([missing], self.dtype))
 
 
-def plan_of(loaded: Loaded, place: int, sample: Kind | None, integers: bool, wanted: Kind | None) -> Plan:
-    """What a column of the database is. `sample`: what its first cells suggest; None: texts stay texts."""
+def plan_of(loaded: Loaded, place: int, sample: Kind | None, integers: bool, wanted: Kind | None) -> Plan | None:
+    """What a column of the database is; None if it is text that would not fit into memory.
+
+    sample: what its first cells suggest; None: texts stay texts.
+    """
     name = within(place)
     kind = loaded.types[name]
     if kind == "DOUBLE":
@@ -112,6 +116,8 @@ def plan_of(loaded: Loaded, place: int, sample: Kind | None, integers: bool, wan
         many = plan_of_many(loaded, name, sample, integers, wanted)
         if many is not None:
             return many
+    if loaded.space.on_disk and loaded.about[name][0] > KEPT:
+        return None
     return plan_of_texts(loaded, name, sample, wanted)
 
 
@@ -187,15 +193,19 @@ def strays_of(loaded: Loaded, name: str, condition: str) -> Strays | None:
 
 def table_of(
     loaded: Loaded,
-    names: Sequence[str],
-    plans: Sequence[Plan],
+    every_name: Sequence[str],
+    every_plan: Sequence[Plan | None],
     file: str,
     notes: tuple[str, ...],
     each_row_a_line: bool,
 ) -> Table:
     """Fetch all cells, a piece at a time."""
+    kept = [(name, plan) for name, plan in zip(every_name, every_plan, strict=True) if plan is not None]
+    names, plans = [name for name, _ in kept], [plan for _, plan in kept]
+    left = [name for name, plan in zip(every_name, every_plan, strict=True) if plan is None]
+    notes += tuple(f"{name}: left out, its more than {KEPT:,} different texts do not fit into memory" for name in left)
     arrays = [loaded.space.empty((loaded.rows,), plan.dtype) for plan in plans]
-    step = max(1 << 12, FETCHED_BYTES // (8 * len(plans)))
+    step = max(1 << 12, FETCHED_BYTES // (8 * max(1, len(plans))))
     asked = ", ".join(f"{plan.expression} as c{number}" for number, plan in enumerate(plans))
     for start in range(0, loaded.rows, step):
         query = f"select {asked} from cells where rowid between {start} and {start + step - 1}"  # in order
