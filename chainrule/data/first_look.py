@@ -10,6 +10,7 @@ from chainrule.data.table import nearest
 from chainrule.ir.errors import ArgumentError
 
 LOOK_BYTES = 1 << 22
+FEW = 8  # control characters may stand in a short text, damaged as it may be
 
 SIGNATURES = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "save the sheet as CSV (or unpack the archive)"),
@@ -95,9 +96,10 @@ def opened(path: Path) -> tuple[int, bytes]:
 def no_file(path: Path) -> str:
     """The message for a file that is not there, with the nearest names in its folder."""
     try:
-        near = nearest(path.name, (other.name for other in path.parent.iterdir()))
+        names = {other.stem: other.name for other in path.parent.iterdir()}
     except OSError:
         return f"no file {path}: there is no folder {path.parent}."
+    near = nearest(path.stem, names, names)
     folder = "the current folder" if path.parent == Path() else str(path.parent)
     return f"no file {path.name!r} in {folder}.{f' Did you mean {near}?' if near else ''}"
 
@@ -117,7 +119,8 @@ def refuse_binary(path: Path, start: bytes) -> None:
     if max(ends) > 0.7 * half and min(ends) < 0.1 * half:
         raise ArgumentError(not_utf8(path, "UTF-16"))
     line = start.count(b"\n", 0, place) + 1
-    if len(start.translate(None, CONTROL)) < 0.95 * len(start):
+    control = len(start) - len(start.translate(None, CONTROL))
+    if control > max(0.05 * len(start), FEW):
         raise ArgumentError(f"{path}: a CSV or Parquet file was expected, but this is binary data, not text.")
     raise ArgumentError(nul_byte(path, line))
 

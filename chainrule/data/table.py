@@ -198,11 +198,11 @@ def unknown_column(name: str, names: Sequence[str], place: str) -> str:
     return f"no column {name!r} in {place}.{hint}"
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The names that look like it, as text: "'species' or 'sex'"; empty if none does."""
+def nearest(name: str, names: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
+    """The names that look like it, as text: "'species' or 'sex'", or what `shown` has for them; empty if none does."""
     by_lower = {other.lower(): other for other in names}
     found = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
-    return " or ".join(repr(by_lower[lower]) for lower in found)
+    return " or ".join(repr((shown or {}).get(by_lower[lower], by_lower[lower])) for lower in found)
 
 
 def listed(names: Sequence[str], limit: int = 20) -> str:
