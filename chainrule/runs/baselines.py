@@ -106,7 +106,7 @@ def logistic(x: Features, y: Truth, classes: int, penalty: float = 1.0) -> Predi
         return value / rows, gradient.ravel() / rows
 
     weights = minimise(value_and_gradient, np.zeros(shape[0] * shape[1])).reshape(shape)
-    return lambda seen: (seen @ weights[:-1] + weights[-1]).argmax(1)
+    return by_pieces(lambda seen: (seen @ weights[:-1] + weights[-1]).argmax(1))
 
 
 def ridge(x: Features, y: Truth) -> Predict:
@@ -123,7 +123,14 @@ def ridge(x: Features, y: Truth) -> Predict:
         errors.append(np.mean((residual / np.maximum(1 - leverage, 1e-9)) ** 2))
     best = PENALTIES[int(np.argmin(errors))]
     weights = right.T @ (values / (values**2 + best) * projected)
-    return lambda seen: (seen - middle_x) @ weights + middle_y
+    return by_pieces(lambda seen: (seen - middle_x) @ weights + middle_y)
+
+
+def by_pieces(predict: Predict, rows: int = 65_536) -> Predict:
+    """The same for so many rows at a time: features that lie on the disk may be more than fit into memory as float64."""
+    return lambda seen: np.concatenate(
+        [predict(seen[start : start + rows]) for start in range(0, max(len(seen), 1), rows)]
+    )
 
 
 def trees_installed() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,16 @@ def test_a_sample_is_said() -> None:
     x[::2] = 1
     _, linear = baselines("classification", [(x, np.arange(MOST_ROWS + 1) % 2)], 2, 0)
     assert linear.note == "fitted on 20,000 of 20,001 rows"
+
+
+def test_predictions_of_many_rows_take_little_memory() -> None:
+    rows = 300_000
+    x = np.random.default_rng(0).standard_normal((rows, 20), dtype=np.float32)
+    y = x @ np.arange(20, dtype=np.float32)
+    predict = ridge(x[:1000], y[:1000])
+    tracemalloc.start()
+    found = predict(x)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == pytest.approx(y, abs=0.1)
+    assert most < x.nbytes, "as float64 at once they would take twice that"
