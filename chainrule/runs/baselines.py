@@ -127,7 +127,7 @@ def ridge(x: Features, y: Truth) -> Predict:
 
 
 def by_pieces(predict: Predict, rows: int = 65_536) -> Predict:
-    """The same for so many rows at a time: features that lie on the disk may be more than fit into memory as float64."""
+    """The same for so many rows at a time: features on the disk may be more than fit into memory as float64."""
     return lambda seen: np.concatenate(
         [predict(seen[start : start + rows]) for start in range(0, max(len(seen), 1), rows)]
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from chainrule.functions.factories import tensor
 from chainrule.gradients import no_grad
 from chainrule.ir.errors import ArgumentError, ChainruleError
 from chainrule.nn.module import Module
+from chainrule.train.presets import takes_sizes
 
 
 def is_user_model(text: str) -> bool:
@@ -92,17 +92,6 @@ def _build(text: str, make: Callable[..., Any], inputs: int, outputs: int) -> Mo
             "Take the two sizes as arguments (inputs, outputs)."
         )
     return model
-
-
-def takes_sizes(make: Callable[..., Any]) -> bool:
-    """Whether it is to be called with (inputs, outputs): it needs arguments, or names its first two so."""
-    try:
-        parameters = list(inspect.signature(make).parameters.values())
-    except ValueError:
-        return False
-    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in places if p.default is p.empty]
-    return bool(needed) or [p.name for p in places[:2]] == ["inputs", "outputs"]
 
 
 def described(error: Exception, file: Path) -> str:

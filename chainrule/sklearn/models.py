@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
@@ -43,20 +41,11 @@ def made_module(model: Any, inputs: int, outputs: int, options: dict[str, Any]) 
             "model must be the name of a preset, a Module, or a class or function that makes one from "
             f"(inputs, outputs), not {model!r}."
         )
-    made = model(inputs, outputs) if takes_sizes(model) else model()
+    made = model(inputs, outputs) if presets.takes_sizes(model) else model()
     if not isinstance(made, nn.Module):
         name = getattr(model, "__name__", type(model).__name__)
         raise ArgumentError(f"model: {name} must return a Module, it returned a {type(made).__name__}.")
     return made
-
-
-def takes_sizes(make: Callable[..., Any]) -> bool:
-    """Whether it can be called with (inputs, outputs)."""
-    try:
-        inspect.signature(make).bind(0, 0)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def check_outputs(module: nn.Module, x: npt.NDArray[Any], outputs: int) -> None:

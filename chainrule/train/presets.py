@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from chainrule import nn
 from chainrule.ir.errors import ArgumentError
@@ -132,3 +134,17 @@ def check_known(what: str, name: str, known: Iterable[str]) -> None:
         near = difflib.get_close_matches(name, names, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ArgumentError(f"unknown {what} {name!r}: it must be one of {', '.join(names)}.{hint}")
+
+
+def takes_sizes(make: Callable[..., Any]) -> bool:
+    """Whether what makes a model of the user's own is to be called with (inputs, outputs).
+
+    It is if it needs arguments, or names its first two so.
+    """
+    try:
+        parameters = list(inspect.signature(make).parameters.values())
+    except ValueError:
+        return False
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in places if p.default is p.empty]
+    return bool(needed) or [p.name for p in places[:2]] == ["inputs", "outputs"]
