@@ -16,6 +16,7 @@ import pytest
 
 from chainrule.bench import around, runs, steps_chainrule
 from chainrule.bench.workloads import BATCHES, WORKLOADS, Workload, batches, flops, of_depth, of_parameters
+from chainrule.ir import state
 
 SMALL = {
     "mlp_tabular": WORKLOADS["mlp_tabular"],
@@ -83,10 +84,14 @@ def test_what_is_around_a_step_is_timed_in_one_process(name: str, tmp_path: Path
 
 def test_an_epoch_goes_over_all_batches_and_trains() -> None:
     workload = SMALL["mlp_tabular"]
-    epoch, fetch = steps_chainrule.make_epoch(workload, 1, batches(workload))
-    first = fetch(epoch())
-    for _ in range(5):
-        last = fetch(epoch())
+    threads = state.threads()
+    try:
+        epoch, fetch = steps_chainrule.make_epoch(workload, 1, batches(workload))
+        first = fetch(epoch())
+        for _ in range(5):
+            last = fetch(epoch())
+    finally:
+        state.set_threads(threads)  # a worker sets the number for its whole process, which is this one here
     assert last < first
     x, _ = batches(workload)[0]
     assert steps_chainrule.EPOCH % BATCHES == 0
