@@ -131,14 +131,19 @@ def stratified(target: Column, free: Rows, shares: list[float], keys: npt.NDArra
     return part
 
 
+def refuse_missing(column: Column, free: Rows, what: str) -> None:
+    """ArgumentError if one of the rows has no value."""
+    missing = free[column.is_missing[free]]
+    if len(missing):
+        raise ArgumentError(f"split: every row needs {what}, but {column.name!r} is missing in row {int(missing[0])}.")
+
+
 def by_group(
     column: Column, free: Rows, shares: list[float], keys: npt.NDArray[np.uint64]
 ) -> tuple[npt.NDArray[np.int8], str]:
     """Whole groups, in random order, until a part is as near to its share as can be."""
     data = column.data[free]
-    if column.is_missing[free].any():
-        row = int(free[column.is_missing[free]][0])
-        raise ArgumentError(f"split: every row needs a group, but {column.name!r} is missing in row {row}.")
+    refuse_missing(column, free, "a group")
     _, groups, counts = places_of(data)
     needed = 1 + sum(share > 0 for share in shares[1:])
     if len(counts) < needed:
@@ -176,9 +181,7 @@ def by_time(column: Column, free: Rows, shares: list[float]) -> tuple[npt.NDArra
             f"split: --time needs a column of dates or numbers, but {column.name!r} holds {column.kind}."
         )
     data: npt.NDArray[Any] = column.data[free]
-    if column.is_missing[free].any():
-        row = int(free[column.is_missing[free]][0])
-        raise ArgumentError(f"split: every row needs a time, but {column.name!r} is missing in row {row}.")
+    refuse_missing(column, free, "a time")
     moments, place, counts = places_of(data)
     needed = 1 + sum(share > 0 for share in shares[1:])
     if len(moments) < needed:

@@ -13,7 +13,7 @@ Row = dict[str, Any]
 MOST_ROWS = 12  # the last ones; the curves show all
 MOST_POINTS = 400  # of a curve
 SIZE = (360, 150)
-TRAIN, VALIDATION = "#3b7dd8", "#d8703b"
+TRAIN, VALIDATION = "#d8703b", "#3b7dd8"  # as in the report
 
 
 def page_of(rows: Sequence[Row], epochs: int, notes: Sequence[str] = ()) -> str:
@@ -63,7 +63,7 @@ def curve(name: str, rows: Sequence[Row]) -> str:
         ]
         if places:
             lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{" ".join(places)}"/>')
-    title = f"{name} by epoch: training (blue) and validation (orange)"
+    title = f"{name} by epoch: training (orange) and validation (blue)"
     text = 'font-size="11" fill="currentColor"'
     return (
         f'<svg role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
