@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 
 from chainrule.backends.native.attention_blocks import gradient_blocks
-from chainrule.backends.native.attention_forward import LN2, matrix, positions, power_of_two
+from chainrule.backends.native.attention_forward import LN2, matrix, of_head, positions, power_of_two
 from chainrule.backends.native.block_products import Block, Blocks, Matrix
 from chainrule.backends.native.body import share
 from chainrule.backends.native.gemm_blocking import ceil_div
@@ -37,6 +37,7 @@ class _Backward:
         self.f, self.kernel, params = f, kernel, dict(kernel.params)
         self.scale, self.causal = float(params["scale"]), bool(params["is_causal"])
         self.bounds: tuple[int, ...] = params["bounds"]
+        self.merged = bool(params["merged"])
         self.g, self.w, self.lse, self.q, self.k, self.v = kernel.inputs
         self.batch = self.q.shape[:-2]
         self.heads, self.parts = math.prod(self.batch), len(self.bounds) - 1
@@ -70,13 +71,27 @@ class _Backward:
         f = self.f
         head, part = f.divmod(unit, self.parts)
         first, end = self._bound(part, 0), self._bound(part, 1)
-        one = self.length * self.width
-        result = pointer_to(f, self.kernel.result)
-        to_q = f.pointer(result, f.mul(f.add(f.mul(part, self.heads), head), one), self.element)
-        zero = f.const(0, self.element)
-        f.loop(0, one, 1, lambda i, _: f.store(zero, f.pointer(to_q, i, self.element)))
-        work = _Work(self, head, batch_indices(f, head, self.batch), result, to_q, end)
+        results = self._results(head, part)
+        work = _Work(self, batch_indices(f, head, self.batch), results, end)
+        self.blocks.fill(self.to_q, 0)
+        f.loop(0, self.length, self.m, lambda start, _: work.begin(start))
         f.loop(first, end, self.n, lambda at, _: work.block_of_k(at))
+
+    def _results(self, head: Index, part: Index) -> tuple[Matrix, Matrix, Matrix]:
+        """Where the unit's dq, its head's dk and dv go."""
+        f, element, result = self.f, self.element, pointer_to(self.f, self.kernel.result)
+        if self.merged:
+            shape = self.length, self.batch[-1], self.width
+            of_q, of_k, of_v = (of_head(f, result, head, shape, element, 3, k) for k in range(3))
+            return of_q, of_k, of_v
+        unit = f.add(f.mul(part, self.heads), head)
+        to_k = f.pointer(result, self.parts * self.heads * self.length * self.width, element)
+        to_v = f.pointer(to_k, self.heads * self.source * self.width, element)
+        return (
+            of_head(f, result, unit, (self.length, 1, self.width), element),
+            of_head(f, to_k, head, (self.source, 1, self.width), element),
+            of_head(f, to_v, head, (self.source, 1, self.depth), element),
+        )
 
     def _bound(self, part: Index, more: int) -> Index:
         """Where the range of a part begins, or ends."""
@@ -94,21 +109,27 @@ class _Work:
     """The code for one unit."""
 
     def __init__(
-        self, code: _Backward, head: Index, indices: tuple[Index, ...], result: Reg, to_q: Reg, end: Index
+        self, code: _Backward, indices: tuple[Index, ...], results: tuple[Matrix, Matrix, Matrix], end: Index
     ) -> None:
         self.code, self.f, self.blocks, self.element = code, code.f, code.blocks, code.element
-        self.to_q, self.end = to_q, end
+        self.to_q, self.to_k, self.to_v = results
+        self.end = end
         self.g, self.q, self.k, self.v, self.w = (
             matrix(self.f, place, indices) for place in (code.g, code.q, code.k, code.v, code.w)
         )
         lse = code.lse  # as a matrix of one column
         column = Place(lse.operand, (*lse.shape, 1), (*lse.strides, 1), lse.offset, lse.dtype)
         self.lse = matrix(self.f, column, indices)
-        f, keys = self.f, code.source * code.width
-        start = code.parts * code.heads * code.length * code.width
-        self.to_k = f.pointer(result, f.add(f.mul(head, keys), start), self.element)
-        start += code.heads * keys
-        self.to_v = f.pointer(result, f.add(f.mul(head, code.source * code.depth), start), self.element)
+
+    def begin(self, start: Reg) -> None:
+        """Zeros for what is added to dq of one block of q."""
+        to_q = self.to_q.below(self.f, start, self.element)
+        self.blocks.copy_out(self.code.to_q, to_q, self._rows(start), lambda x, _: x)
+
+    def _rows(self, start: Reg) -> Index:
+        """How many rows a block of q has."""
+        f, code = self.f, self.code
+        return f.minimum(f.op("sub", f.index(code.length), start), code.m) if code.length % code.m else code.m
 
     def block_of_k(self, at: Reg) -> None:
         """One block of k, and all that see it."""
@@ -124,15 +145,13 @@ class _Work:
         first = f.mul(f.divmod(at, code.m)[0], code.m) if code.causal else 0
         f.loop(first, code.length, code.m, lambda start, _: self._block_of_q(start, at))
         scale = f.const(code.scale, blocks.type)
-        to_k = f.pointer(self.to_k, f.mul(at, code.width), self.element)
-        to_v = f.pointer(self.to_v, f.mul(at, code.depth), self.element)
-        blocks.copy_out(code.to_k, to_k, rows, code.width, lambda x, _: f.op("fmul", x, scale))
-        blocks.copy_out(code.to_v, to_v, rows, code.depth, lambda x, _: x)
+        to_k, to_v = (matrix.below(f, at, self.element) for matrix in (self.to_k, self.to_v))
+        blocks.copy_out(code.to_k, to_k, rows, lambda x, _: f.op("fmul", x, scale))
+        blocks.copy_out(code.to_v, to_v, rows, lambda x, _: x)
 
     def _block_of_q(self, start: Reg, at: Reg) -> None:
         f, code, blocks = self.f, self.code, self.blocks
-        left = f.op("sub", f.index(code.length), start)
-        rows: Index = f.minimum(left, code.m) if code.length % code.m else code.m
+        rows = self._rows(start)
         blocks.copy_in(code.queries, self.q.below(f, start, self.element), rows)
         blocks.copy_in(code.cotangents, self.g.below(f, start, self.element), rows)
         self._numbers(start, rows)
@@ -142,8 +161,7 @@ class _Work:
         blocks.multiply(code.to_v, code.p, code.cotangents, code.n, code.depth, code.m, turned=True, added=True)
         blocks.multiply(code.to_k, code.ds, code.queries, code.n, code.width, code.m, turned=True, added=True)
         blocks.multiply(code.to_q, code.ds, code.keys, code.m, code.width, code.n)
-        to_q = f.pointer(self.to_q, f.mul(start, code.width), self.element)
-        blocks.copy_out(code.to_q, to_q, rows, code.width, self._plus)
+        blocks.copy_out(code.to_q, self.to_q.below(f, start, self.element), rows, self._plus)
 
     def _plus(self, x: Reg, place: Reg) -> Reg:
         f = self.f

@@ -7,12 +7,14 @@ are sums of blocks, so the length of a block of k is part of the result.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from chainrule.ir.primitive import REGISTRY
-from chainrule.ir.types import Type
+from chainrule.ir.types import Shape, Type
 from chainrule.ir.value import Node
 from chainrule.ops import blocked_attention  # noqa: F401 - enters the primitives
 from chainrule.ops.attention_gradients import packed, unpacked
+from chainrule.ops.movement import permute, slice_axis
 from chainrule.passes.rewrite import Rule, Rules
 
 _WIDEST = 16  # lanes: blocks of k are whole vectors at every level
@@ -68,23 +70,57 @@ def pays(q: Type, v: Type, source: int, is_causal: bool) -> bool:
     return large and length >= _FEWEST and source >= 2 * max(width, depth)
 
 
-def _forward(y: Node, q: Node, k: Node, v: Node) -> Node | None:
-    if not pays(q.type, v.type, k.shape[-2], y.params["is_causal"]):
-        return None
-    found: Node = unpacked(_FORWARD(q, k, v, **y.params), y.shape, y.shape[:-1])[0]
+def _has_heads_within(x: Node) -> bool:
+    """Whether x [*rest, heads, length, width] comes from [*rest, length, heads, width]: of a model that splits each
+    position's numbers into heads, and wants them together again."""
+    n = len(x.shape)
+    return n > 2 and x.primitive.name == "permute" and x.params["axes"] == (*range(n - 3), n - 2, n - 3, n - 1)
+
+
+def _heads_without(x: Node) -> Node:
+    """[*rest, length, heads, width] as [*rest, heads, length, width]."""
+    n = len(x.shape)
+    found: Node = permute(x, (*range(n - 3), n - 2, n - 3, n - 1))
     return found
+
+
+def _attended(q: Node, k: Node, v: Node, params: dict[str, Any]) -> tuple[Node, Node]:
+    """y and lse."""
+    merged = _has_heads_within(v)
+    own = (*q.shape[:-1], v.shape[-1])
+    stored = (*own[:-3], own[-2], own[-3], own[-1]) if merged else own
+    y, lse = unpacked(_FORWARD(q, k, v, **params, merged=merged), stored, q.shape[:-1])
+    return _heads_without(y) if merged else y, lse
+
+
+def _forward(y: Node, q: Node, k: Node, v: Node) -> Node | None:
+    return _attended(q, k, v, y.params)[0] if pays(q.type, v.type, k.shape[-2], y.params["is_causal"]) else None
 
 
 def _gradients(y: Node, g: Node, w: Node, q: Node, k: Node, v: Node) -> Node | None:
     if not pays(q.type, v.type, k.shape[-2], y.params["is_causal"]):
         return None
-    _, lse = unpacked(_FORWARD(q, k, v, **y.params), g.shape, g.shape[:-1])
+    _, lse = _attended(q, k, v, y.params)
     bounds = bounds_of(math.prod(q.shape[:-2]), k.shape[-2], y.params["is_causal"])
-    found = _GRADIENTS(g, w, lse, q, k, v, **y.params, bounds=bounds)
-    to_q, to_k, to_v = unpacked(found, (len(bounds) - 1, *q.shape), k.shape, v.shape)
-    to_q = REGISTRY["sum"](to_q, axes=(0,), keepdims=False)
-    gradients: Node = packed([to_q, to_k, to_v])
+    parts = len(bounds) - 1
+    merged = parts == 1 and q.shape == k.shape == v.shape and all([_has_heads_within(x) for x in (q, k, v)])
+    found = _GRADIENTS(g, w, lse, q, k, v, **y.params, bounds=bounds, merged=merged)
+    if merged:
+        flows = _side_by_side(found, q.shape)
+    else:
+        flows = unpacked(found, (parts, *q.shape), k.shape, v.shape)
+        flows[0] = REGISTRY["sum"](flows[0], axes=(0,), keepdims=False) if parts > 1 else flows[0].reshape(q.shape)
+    gradients: Node = packed(flows)
     return gradients
+
+
+def _side_by_side(found: Node, shape: Shape) -> list[Node]:
+    """Three tensors of a shape [*rest, heads, length, width] that lie as [*rest, length, 3, heads, width]."""
+    *rest, heads, length, width = shape
+    axis, each = len(rest) + 1, heads * width
+    rows = found.reshape((*rest, length, 3 * each))
+    parts = [slice_axis(rows, axis, i * each, (i + 1) * each) for i in range(3)]
+    return [_heads_without(part.reshape((*rest, length, heads, width))) for part in parts]
 
 
 LOWERING = Rules(

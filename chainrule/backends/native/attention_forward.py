@@ -61,6 +61,16 @@ def matrix(f: Function, place: Place, indices: tuple[Index, ...]) -> Matrix:
     return Matrix(at, place.strides[-2], place.strides[-1], place.shape[-1])
 
 
+def of_head(
+    f: Function, start: Reg, head: Index, shape: tuple[int, int, int], element: str, each: int = 1, k: int = 0
+) -> Matrix:
+    """[length, width] of one head in [*, length, each, heads, width], the k-th; `shape`: length, heads, width."""
+    length, heads, width = shape
+    batch, within = f.divmod(head, heads) if heads > 1 else (head, 0)
+    offset = f.mul(f.add(f.mul(batch, length * each * heads), f.add(within, k * heads)), width)
+    return Matrix(f.pointer(start, offset, element), each * heads * width, 1, width)
+
+
 def positions(f: Function, start: Index, lanes: int, element: str) -> Reg:
     """start, start + 1, ... as integers as wide as the elements."""
     integer = "i32" if element == "float" else "i64"
@@ -75,6 +85,7 @@ class _Forward:
     def __init__(self, f: Function, kernel: Whole) -> None:
         self.f, self.kernel, params = f, kernel, dict(kernel.params)
         self.scale, self.causal = float(params["scale"]), bool(params["is_causal"])
+        self.merged = bool(params["merged"])
         self.q, self.k, self.v = kernel.inputs
         self.batch = self.q.shape[:-2]
         (self.length, self.width), (self.source, self.depth) = self.q.shape[-2:], self.v.shape[-2:]
@@ -255,10 +266,11 @@ class _Forward:
         logs = [f.op("fmul", f.op("fadd", a, log2(f, b)), ln2) for a, b in zip(m, total, strict=True)]
         blocks.put(logs, self.factors.at)
         result = pointer_to(f, self.kernel.result)
-        place = f.add(f.mul(head, self.length), f.add(start, done))
-        blocks.copy_out(
-            self.row, f.pointer(result, f.mul(place, self.depth), self.element), rows, self.depth, lambda x, _: x
-        )
+        at = f.add(start, done)
+        heads = self.batch[-1] if self.merged else 1
+        y = of_head(f, result, head, (self.length, heads, self.depth), self.element)
+        blocks.copy_out(self.row, y.below(f, at, self.element), rows, lambda x, _: x)
+        place = f.add(f.mul(head, self.length), at)
         to = f.pointer(result, f.add(place, math.prod(self.batch) * self.length * self.depth), self.element)
 
         def one(i: Index) -> None:

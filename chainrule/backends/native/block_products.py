@@ -13,6 +13,7 @@ from chainrule.backends.native.gemm_blocking import Bands, ceil_div, tile_of
 from chainrule.backends.native.gemm_tile import TileShape, tile_sums
 from chainrule.backends.native.lanes import load_lanes
 from chainrule.backends.native.text import Function, Index, Reg, size_of, vector
+from chainrule.backends.native.tiles import transposed
 
 _LARGE = 96  # what the shape of the register tile is chosen for
 _LINE = 64  # bytes that every block begins at a multiple of
@@ -116,24 +117,22 @@ class Blocks:
 
     def transpose(self, block: Block, source: Block, columns: int) -> None:
         """block[j, i] = source[i, j], for all rows of the source and its first columns."""
-        f = self.f
+        f, lanes = self.f, self.lanes
 
-        def line(j: Index) -> None:
-            def some(i: Index) -> None:
-                place = f.pointer(source.row(f, i, self.element), j, self.element)
-                found = load_lanes(f, place, self.type, source.width, self.lanes)
-                f.store(found, f.pointer(block.row(f, j, self.element), i, self.element))
+        def square(j: Index, i: Index, lines: int) -> None:
+            places = [f.pointer(source.row(f, f.add(i, r), self.element), j, self.element) for r in range(lanes)]
+            turned = transposed(f, [f.load(place, self.type) for place in places])
+            for r in range(lines):
+                f.store(turned[r], f.pointer(block.row(f, f.add(j, r), self.element), i, self.element))
 
-            f.range(0, source.rows, self.lanes, some)
+        self._along(columns, lambda j, lines: f.range(0, source.rows, lanes, lambda i: square(j, i, lines)))
 
-        f.range(0, columns, 1, line)
-
-    def copy_out(self, block: Block, target: Reg, rows: Index, columns: int, how: Callable[[Reg, Reg], Reg]) -> None:
-        """target[i, j] = how(block[i, j], target[i, j]); the target is row-major, of so many columns."""
+    def copy_out(self, block: Block, target: Matrix, rows: Index, how: Callable[[Reg, Reg], Reg]) -> None:
+        """target[i, j] = how(block[i, j], target[i, j]) for the first rows of a target whose columns lie together."""
         f = self.f
 
         def row(i: Index) -> None:
-            start, to = block.row(f, i, self.element), f.pointer(target, f.mul(i, columns), self.element)
+            start, to = block.row(f, i, self.element), f.pointer(target.at, f.mul(i, target.row), self.element)
 
             def some(j: Index, count: int) -> None:
                 place = f.pointer(to, j, self.element)
@@ -143,7 +142,7 @@ class Blocks:
             def one(j: Index, count: int) -> None:
                 some(j, count)
 
-            self._along(columns, one)
+            self._along(target.columns, one)
 
         f.loop(0, rows, 1, lambda i, _: row(i))
 

@@ -228,7 +228,8 @@ _ATTENTIONS = (
     ((), 2, 3, 0, 2),
     ((1, 2), 64, 64, 32, 32),
 )
-_OF_BLOCKS = (((), 1, 300, 5, 3), ((2,), 131, 37, 17, 24), ((), 200, 290, 9, 40))  # more of q and k than are in one
+# More of q and k than are in one.
+_OF_BLOCKS = (((), 1, 300, 5, 3), ((2,), 131, 37, 17, 24), ((), 200, 290, 9, 40), ((3,), 70, 70, 9, 9))
 
 
 def _queries(rng: Rng, dtype: DType, batch: Shape, *sizes: int) -> list[Array]:
@@ -254,7 +255,8 @@ def _attention_gradients(rng: Rng, dtype: DType) -> Iterator[Case]:
 def _blocked_attention(rng: Rng, dtype: DType) -> Iterator[Case]:
     for batch, *sizes in (*_ATTENTIONS, *_OF_BLOCKS):
         for causal in (False, True):
-            yield _queries(rng, dtype, batch, *sizes), {"scale": 0.4, "is_causal": causal}
+            for merged in (False, True)[: len(batch) + 1]:
+                yield _queries(rng, dtype, batch, *sizes), {"scale": 0.4, "is_causal": causal, "merged": merged}
 
 
 def _blocked_gradients(rng: Rng, dtype: DType) -> Iterator[Case]:
@@ -265,8 +267,11 @@ def _blocked_gradients(rng: Rng, dtype: DType) -> Iterator[Case]:
             shapes = (length, depth), (length, 1), (length, width), (source, width), (source, depth)
             g, w, q, k, v = [values(rng, (*batch, *own), dtype, (-1, 1)) for own in shapes]
             lse = values(rng, (*batch, length), dtype, (0, 1)) + dtype.numpy.type(math.log(max(1, source)))
+            params = {"scale": 0.4, "is_causal": causal}
             bounds = tuple(sorted({source * c // 3 for c in range(4)}))
-            yield [g, w, lse, q, k, v], {"scale": 0.4, "is_causal": causal, "bounds": bounds}
+            yield [g, w, lse, q, k, v], {**params, "bounds": bounds, "merged": False}
+            if batch and q.shape == k.shape == v.shape:
+                yield [g, w, lse, q, k, v], {**params, "bounds": (0, source), "merged": True}
 
 
 def _cross_entropy(rng: Rng, dtype: DType) -> Iterator[Case]:

@@ -25,7 +25,7 @@ from chainrule.ir.types import Array, DType, Type, float32, float64
 from chainrule.nn import functional as F
 from chainrule.ops.attention import scaled_dot_product_attention
 from chainrule.ops.blocked_attention import gradient_operands
-from chainrule.passes.kernels import Whole
+from chainrule.passes.kernels import Reduce, Rows, Whole
 from chainrule.passes.tally import ProgramTally, tally
 from tests.backends.native.machine_code import OTHER_LEVELS
 from tests.backends.native.primitive_checks import SUMS, widely
@@ -34,6 +34,7 @@ from tests.gradients import check_second_order, check_vjp
 from tests.passes.interpreted import Memory, lowered
 
 RNG = np.random.default_rng(0)
+BOTH = ["blocked_attention", "blocked_attention_gradients"]
 EACH_CAUSAL = pytest.mark.parametrize("causal", [False, True])
 each_level = pytest.mark.parametrize("level", host_levels(), ids=lambda level: level.name)
 
@@ -51,13 +52,15 @@ def draw(sizes: tuple[int, ...], dtype: str = "float32", seed: int = 0) -> list[
 SIZES = [(1, 1, 1, 1), (5, 7, 3, 4), (2, 3, 17, 17, 8, 8), (130, 100, 32, 32), (1, 200, 230, 24, 40), (70, 300, 17, 9)]
 
 
-def given(name: str, sizes: tuple[int, ...], dtype: str, causal: bool) -> tuple[list[Array], dict[str, Any]]:
+def given(
+    name: str, sizes: tuple[int, ...], dtype: str, causal: bool, merged: bool = False
+) -> tuple[list[Array], dict[str, Any]]:
     q, k, v, g = draw(sizes, dtype)
-    params: dict[str, Any] = {"scale": 0.4, "is_causal": causal}
+    params: dict[str, Any] = {"scale": 0.4, "is_causal": causal, "merged": merged}
     if name == "blocked_attention":
         return [q, k, v], params
     source = k.shape[-2]
-    bounds = tuple(sorted({0, source // 3, source // 2, source}))
+    bounds = (0, source) if merged else tuple(sorted({0, source // 3, source // 2, source}))
     return gradient_operands(q, k, v, g, 0.4, causal), {**params, "bounds": bounds}
 
 
@@ -80,6 +83,32 @@ def test_any_layout_in_any_number_of_parts(name: str, sizes: tuple[int, ...], ca
 
 
 @each_level
+@EACH_CAUSAL
+@pytest.mark.parametrize("sizes", [(2, 3, 17, 17, 8, 8), (1, 130, 130, 20, 20), (4, 70, 70, 9, 9)], ids=str)
+def test_results_with_the_heads_of_a_position_together(sizes: tuple[int, ...], causal: bool, level: Level) -> None:
+    """The bits are those of results by heads."""
+    apart, together = ([given(name, sizes, "float32", causal, merged) for name in BOTH] for merged in (False, True))
+    *rest, heads, length, _, width, _ = sizes
+    for name, (arrays, params), (_, merged) in zip(BOTH, apart, together, strict=True):
+        params = {**params, **{key: merged[key] for key in ("bounds",) if key in merged}}
+        like = np.empty(widely(name, arrays, params).shape, np.float32)
+        operands = [laid_out(x, "plain") for x in arrays]
+        expected, _ = run(name, operands, params, like, level)
+        wanted = np.asarray(REGISTRY[name].reference(*arrays, **merged))
+        for parts in (1, 3):
+            found, _ = run(name, operands, merged, like, level, parts=parts)
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+            if name == "blocked_attention":
+                size = arrays[0].size
+                y, lse = found[:size].reshape(*rest, length, heads, width), found[size:]
+                by_head = np.concatenate([np.swapaxes(y, -2, -3).reshape(-1), lse])
+            else:
+                each = np.moveaxis(found.reshape(*rest, length, 3, heads, width), -3, 0)
+                by_head = np.swapaxes(each, -2, -3).reshape(-1)
+            assert by_head.tobytes() == expected.tobytes()
+
+
+@each_level
 def test_repeated_elements(level: Level) -> None:
     """Strides of 0, as a cotangent has that is one number."""
     arrays, params = given("blocked_attention_gradients", (20, 30, 9, 5), "float32", True)
@@ -98,7 +127,7 @@ def test_scores_of_any_size(level: Level) -> None:
     k[:200, 0], q[:, 0] = -np.inf, 3
     k[200:] *= 40
     for causal in (False, True):
-        params = {"scale": 1.0, "is_causal": causal}
+        params = {"scale": 1.0, "is_causal": causal, "merged": False}
         with np.errstate(all="ignore"):
             expected = widely("blocked_attention", [q, k, v], params)
         like = np.empty(expected.shape, np.float32)
@@ -113,7 +142,7 @@ def test_a_nan_reaches_those_that_see_it_and_no_others(causal: bool, level: Leve
     q, k, v, _ = draw((70, 200, 8, 8))
     k[65] = np.nan
     like = np.empty(70 * 9, np.float32)
-    params = {"scale": 1.0, "is_causal": causal}
+    params = {"scale": 1.0, "is_causal": causal, "merged": False}
     found, _ = run("blocked_attention", [laid_out(x, "plain") for x in (q, k, v)], params, like, level)
     rows = np.isnan(found[: 70 * 8].reshape(70, 8))
     expected = np.arange(70) >= 65 if causal else np.ones(70, bool)
@@ -158,9 +187,6 @@ def blocked(graph: Graph) -> list[str]:
     """The kernels in blocks that a graph becomes."""
     calls = lowered(graph).calls
     return [call.kernel.primitive for call in calls if isinstance(call.kernel, Whole) and "blocked" in call.label]
-
-
-BOTH = ["blocked_attention", "blocked_attention_gradients"]
 
 
 @EACH_CAUSAL
@@ -297,3 +323,28 @@ def test_transposed_heads_are_read_where_they_are() -> None:
     assert [one.kind for one in kernels if one.kind != "rows"] == ["blocked_attention"]
     assert sum(one.bytes_read for one in kernels) <= 2 * x.numpy().nbytes
     np.testing.assert_allclose(found.numpy(), step(x).numpy(), atol=3e-6)
+
+
+def test_heads_are_merged_and_their_gradients_laid_side_by_side_where_they_are_made() -> None:
+    """A transformer's attention between two projections: beside kernels in blocks and products, only the rows' sums."""
+    heads, length, width = 4, 256, 16
+
+    def step(x: Any, w: Any, p: Any) -> Any:
+        x, w, p = (a.detach().requires_grad_() for a in (x, w, p))
+        parts = (x @ w).split(heads * width, -1)
+        q, k, v = (part.view(4, length, heads, width).transpose(1, 2) for part in parts)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(4, length, heads * width)
+        return cr.autograd.grad(((y @ p) ** 2).sum(), [x, w, p])
+
+    shapes = (4, length, 24), (24, 3 * heads * width), (heads * width, 24)
+    given = [cr.tensor(0.5 * RNG.standard_normal(shape).astype("f")) for shape in shapes]
+    expected = step(*given)
+    with state.using(state.executor, "native"):
+        compiled = cr.compile(step)
+        found = compiled(*given)
+    kernels = [one.kernel for one in tally_of(compiled).kernels]
+    assert [kernel.primitive for kernel in kernels if isinstance(kernel, Whole)] == BOTH
+    (rows,) = [kernel for kernel in kernels if isinstance(kernel, Rows)]
+    assert [step.operation for step in rows.steps if isinstance(step, Reduce)] == ["sum"]
+    for one, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-4 * np.abs(wanted.numpy()).max())
