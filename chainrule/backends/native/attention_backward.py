@@ -16,10 +16,11 @@ atomic operations.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from chainrule.backends.native.attention_blocks import gradient_blocks
 from chainrule.backends.native.attention_forward import LN2, matrix, of_head, positions, power_of_two
-from chainrule.backends.native.block_products import Block, Blocks, Matrix
+from chainrule.backends.native.block_products import Block, Blocks, Matrix, Part
 from chainrule.backends.native.body import share
 from chainrule.backends.native.gemm_blocking import ceil_div
 from chainrule.backends.native.gemm_tile import batch_indices
@@ -27,6 +28,8 @@ from chainrule.backends.native.nests import in_memory, pointer_to
 from chainrule.backends.native.text import Function, Index, Reg
 from chainrule.passes.kernels import Place, Whole
 
+# Which scores are made, and which terms of sums over k and over q count, if later positions are not seen.
+_PARTS = Part.LOWER, Part.LOWER_TERMS, Part.UPPER_TERMS
 _NOBODY = 3e38  # lse of positions that are none: exp(s - lse) is 0
 
 
@@ -155,12 +158,17 @@ class _Work:
         blocks.copy_in(code.queries, self.q.below(f, start, self.element), rows)
         blocks.copy_in(code.cotangents, self.g.below(f, start, self.element), rows)
         self._numbers(start, rows)
-        blocks.multiply(code.p, code.queries, code.turned_keys, code.m, code.n, code.width)
-        blocks.multiply(code.ds, code.cotangents, code.turned_values, code.m, code.n, code.depth)
+        # What position start + i of q sees of the block of k is up to at + j with j <= i + ahead.
+        ahead = f.op("sub", start, at)
+        scores, by_q, by_k = (part if code.causal else Part.ALL for part in _PARTS)
+        seen: dict[str, Any] = {"part": scores, "limit": ahead}
+        blocks.multiply(code.p, code.queries, code.turned_keys, (code.m, code.n, code.width), **seen)
+        blocks.multiply(code.ds, code.cotangents, code.turned_values, (code.m, code.n, code.depth), **seen)
         self._probabilities(start, at)
-        blocks.multiply(code.to_v, code.p, code.cotangents, code.n, code.depth, code.m, turned=True, added=True)
-        blocks.multiply(code.to_k, code.ds, code.queries, code.n, code.width, code.m, turned=True, added=True)
-        blocks.multiply(code.to_q, code.ds, code.keys, code.m, code.width, code.n)
+        into: dict[str, Any] = {"turned": True, "added": True, "part": by_k, "limit": ahead}
+        blocks.multiply(code.to_v, code.p, code.cotangents, (code.n, code.depth, code.m), **into)
+        blocks.multiply(code.to_k, code.ds, code.queries, (code.n, code.width, code.m), **into)
+        blocks.multiply(code.to_q, code.ds, code.keys, (code.m, code.width, code.n), part=by_q, limit=ahead)
         blocks.copy_out(code.to_q, self.to_q.below(f, start, self.element), rows, self._plus)
 
     def _plus(self, x: Reg, place: Reg) -> Reg:
@@ -215,11 +223,12 @@ class _Work:
             for v in range(count):
                 here, there = (f.pointer(line, v * code.lanes, element) for line in (p, ds))
                 power = power_of_two(f, f.op("fsub", f.load(here, self.blocks.type), top))
-                if last is not None:
-                    kept = f.compare("icmp sle", limits[v], last)
-                    power = f.select(kept, power, f.const(0, power.type))
+                slope = f.op("fmul", power, f.op("fsub", f.load(there, power.type), within))
+                if last is not None:  # what is hidden was not even computed: anything may stand there
+                    kept, zero = f.compare("icmp sle", limits[v], last), f.const(0, power.type)
+                    power, slope = (f.select(kept, x, zero) for x in (power, slope))
                 f.store(power, here)
-                f.store(f.op("fmul", power, f.op("fsub", f.load(there, power.type), within)), there)
+                f.store(slope, there)
 
         f.range(0, code.m, 1, row)
 

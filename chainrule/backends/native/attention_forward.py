@@ -19,14 +19,15 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from chainrule.backends.native.attention_blocks import balanced, forward_block
-from chainrule.backends.native.block_products import Block, Blocks, Matrix
+from chainrule.backends.native.block_products import Block, Blocks, Matrix, Part
 from chainrule.backends.native.body import share
 from chainrule.backends.native.float_math import exp2_normal
 from chainrule.backends.native.formulas import Lanes, where
 from chainrule.backends.native.gemm_blocking import ceil_div
-from chainrule.backends.native.gemm_tile import batch_indices
+from chainrule.backends.native.gemm_tile import UNROLL, batch_indices
 from chainrule.backends.native.nests import in_memory, pointer_to
 from chainrule.backends.native.text import Function, Index, Reg, element_of
 from chainrule.backends.native.vector_math import exp2, log2
@@ -174,7 +175,15 @@ class _Forward:
         """One block of k for one panel of q."""
         f, blocks = self.f, self.blocks
         q = self._part(self.panels_of_q, number, self.width)
-        blocks.multiply(self.scores, self.keys, q, self.block, self.panel, self.width)
+        # How many positions of the block the last one of the panel sees, in whole rounds.
+        seen: Index = self.block
+        rows, terms = Part.ALL, Part.ALL
+        if self.causal:
+            seen = f.op("sub", f.index(f.add(first, self.panel + UNROLL - 1)), at)
+            seen = f.minimum(f.op("and", seen, f.const(-UNROLL, "i64")), self.block)
+            rows, terms = Part.FIRST_ROWS, Part.FIRST_TERMS
+        shape = self.block, self.panel, self.width
+        blocks.multiply(self.scores, self.keys, q, shape, part=rows, limit=seen)
         behind = f.add(at, self.block)
         hidden = []
         if self.causal:
@@ -183,13 +192,14 @@ class _Forward:
             hidden.append(f.compare("icmp sgt", f.index(behind), f.index(self.source)))
         if hidden:
             some = hidden[0] if len(hidden) == 1 else f.op("or", *hidden)
-            f.when(some, lambda: self._mask(first, at))
-        self._softmax(number)
+            f.when(some, lambda: self._mask(first, at, seen))
+        self._softmax(number, seen)
         sums = self._part(self.sums, number, self.padded)
         shape = self.depth, self.panel, self.block
-        blocks.multiply(sums, self.values, self.scores, *shape, turned=True, factors=self.factors.at)
+        how: dict[str, Any] = {"turned": True, "factors": self.factors.at, "part": terms, "limit": seen}
+        blocks.multiply(sums, self.values, self.scores, shape, **how)
 
-    def _mask(self, first: Index, at: Reg) -> None:
+    def _mask(self, first: Index, at: Reg, seen: Index) -> None:
         """-inf for scores that do not count."""
         f = self.f
         limits = []
@@ -209,14 +219,14 @@ class _Forward:
             kept = [f.compare("icmp sle", keys, limit) for limit in limits]
             self.blocks.put([f.select(keep, one, nothing) for keep, one in zip(kept, found, strict=True)], place)
 
-        f.range(0, self.block, 1, row)
+        f.range(0, seen, 1, row)
 
-    def _softmax(self, number: Index) -> None:
+    def _softmax(self, number: Index, seen: Index) -> None:
         """Scores to exponentials, with what belongs to the panel's positions of q."""
         f, blocks = self.f, self.blocks
         m, total = (block.row(f, number, self.element) for block in (self.largest, self.total))
         before = blocks.vectors_of(m, self.vectors)
-        largest = self._over_rows(before, self._larger)
+        largest = self._over_rows(seen, before, self._larger)
         blocks.put(largest, m)
         factors = [power_of_two(f, f.op("fsub", a, b)) for a, b in zip(before, largest, strict=True)]
         blocks.put(factors, self.factors.at)
@@ -228,14 +238,14 @@ class _Forward:
             blocks.put(found, place)
             return [f.op("fadd", a, b) for a, b in zip(sums, found, strict=True)]
 
-        blocks.put(self._over_rows(sums, powers), total)
+        blocks.put(self._over_rows(seen, sums, powers), total)
 
     def _larger(self, place: Reg, held: list[Reg]) -> list[Reg]:
         f = self.f
         found = self.blocks.vectors_of(place, self.vectors)
         return [f.select(f.compare("fcmp ogt", s, top), s, top) for s, top in zip(found, held, strict=True)]
 
-    def _over_rows(self, carried: list[Reg], step: Callable[[Reg, list[Reg]], list[Reg]]) -> list[Reg]:
+    def _over_rows(self, rows: Index, carried: list[Reg], step: Callable[[Reg, list[Reg]], list[Reg]]) -> list[Reg]:
         f = self.f
 
         def some(i: Reg, held: list[Reg]) -> list[Reg]:
@@ -243,7 +253,7 @@ class _Forward:
                 held = step(self.scores.row(f, f.add(i, k), self.element), held)
             return held
 
-        return f.loop(0, self.block, _AT_ONCE, some, carried)
+        return f.loop(0, rows, _AT_ONCE, some, carried)
 
     def _finish(self, head: Index, start: Index, count: Index, number: Index) -> None:
         """The panel's results."""

@@ -6,6 +6,7 @@ operand is zero.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,17 @@ from chainrule.backends.native.tiles import transposed
 
 _LARGE = 96  # what the shape of the register tile is chosen for
 _LINE = 64  # bytes that every block begins at a multiple of
+
+
+class Part(enum.Enum):
+    """Which results, or which terms of their sums, count in a product with a `limit`."""
+
+    ALL = "all"
+    FIRST_ROWS = "first_rows"  # results in rows below the limit
+    LOWER = "lower"  # results whose column <= row + limit
+    FIRST_TERMS = "first_terms"  # the terms below the limit
+    LOWER_TERMS = "lower_terms"  # a[row, k] with k <= row + limit; the others are 0
+    UPPER_TERMS = "upper_terms"  # a[row, k] with k >= row - limit; the others are 0
 
 
 @dataclass(frozen=True)
@@ -148,23 +160,34 @@ class Blocks:
 
     # Products
 
-    def multiply(self, c: Block, a: Block, b: Block, m: int, n: int, k: int, **how: bool | Reg | None) -> None:
+    def multiply(
+        self,
+        c: Block,
+        a: Block,
+        b: Block,
+        sizes: tuple[int, int, int],
+        *,
+        turned: bool = False,
+        added: bool = False,
+        factors: Reg | None = None,
+        part: Part = Part.ALL,
+        limit: Index = 0,
+    ) -> None:
         """c = a b, of m x n x k. `turned`: a is stored transposed. `added`: to what is in c; with `factors`, a vector's
-        worth of memory per column, that is multiplied by them first."""
-        f, turned, factors = self.f, bool(how.get("turned")), how.get("factors")
-        added = bool(how.get("added")) or factors is not None
+        worth of memory per column, that is multiplied by them first. Of results or terms only a `part` counts."""
+        f, (m, n, k) = self.f, sizes
         a_row, a_k = (1, a.width) if turned else (a.width, 1)
-        product = _Product(m, n, k, a_row, a_k, b.width, c.width, added, factors is not None)
+        added = added or factors is not None
+        product = _Product(m, n, k, a_row, a_k, b.width, c.width, added, factors is not None, part)
         name = self._function(product)
-        place = factors if isinstance(factors, Reg) else c.at
-        f.call(name, a.at, b.at, c.at, place, declared=True)
+        f.call(name, a.at, b.at, c.at, factors or c.at, f.index(limit), declared=True)
 
     def _function(self, product: _Product) -> str:
         p = product
-        words = [p.m, p.n, p.k, p.a_row, p.a_k, p.b_k, p.c_row, int(p.added), int(p.scaled)]
+        words = [p.m, p.n, p.k, p.a_row, p.a_k, p.b_k, p.c_row, int(p.added), int(p.scaled), p.part.value]
         name = f"{self.f.name}_{'_'.join(map(str, words))}"
-        pointers = [("ptr", word) for word in ("a", "b", "c", "factors")]
-        f = Function(name, pointers, self.f.level, internal=True)
+        parameters = [*[("ptr", word) for word in ("a", "b", "c", "factors")], ("i64", "limit")]
+        f = Function(name, parameters, self.f.level, internal=True)
         wide = self.vectors * self.lanes
         full = p.n // wide * wide
         f.range(0, full, wide, lambda j: self._panel(f, p, j, wide))
@@ -181,7 +204,30 @@ class Blocks:
         for height, first, end in bands.kinds():
             start = first * height if first == 0 else first * (height + 1)
             stop = start + (end - first) * height
-            f.range(start, stop, height, lambda row: self._tile(f, product, row, column, height, columns, b))  # noqa: B023
+            low, high = self._rows(f, product.part, (start, stop), height, column)
+            f.range(low, high, height, lambda row: self._tile(f, product, row, column, height, columns, b))  # noqa: B023
+
+    def _rows(self, f: Function, part: Part, span: tuple[int, int], height: int, column: Index) -> tuple[Index, Index]:
+        """The rows of some tiles that are computed."""
+        start, stop = span
+        if part is Part.FIRST_ROWS:
+            return start, f.minimum(f.parameters["limit"], stop)
+        if part is not Part.LOWER:
+            return span
+        above = f.op("sub", f.op("sub", f.index(column), f.parameters["limit"]), f.const(start, "i64"))
+        whole = f.divmod(f.intrinsic("smax", above, f.const(0, "i64")), height)[0]  # tiles that lie above
+        return f.add(f.mul(whole, height), start), stop
+
+    def _span(self, f: Function, product: _Product, row: Index, height: int) -> tuple[Index, Index] | None:
+        """The terms that count for a tile."""
+        limit = f.parameters["limit"]
+        if product.part is Part.FIRST_TERMS:
+            return 0, limit
+        if product.part is Part.LOWER_TERMS:
+            return 0, f.add(f.add(row, height), limit)
+        if product.part is Part.UPPER_TERMS:
+            return f.op("sub", f.index(row), limit), product.k
+        return None
 
     def _tile(
         self, f: Function, product: _Product, row: Index, column: Index, height: int, columns: int, b: Reg
@@ -202,7 +248,8 @@ class Blocks:
             first=True,
             last=False,
         )
-        sums = tile_sums(f, shape, f.pointer(f.parameters["a"], f.mul(row, p.a_row), element), b)
+        a = f.pointer(f.parameters["a"], f.mul(row, p.a_row), element)
+        sums = tile_sums(f, shape, a, b, span=self._span(f, p, row, height))
         c = f.pointer(f.parameters["c"], f.add(f.mul(row, p.c_row), column), element)
         for v in range(len(shape.counts)):
             factor = None
@@ -232,3 +279,4 @@ class _Product:
     c_row: int
     added: bool
     scaled: bool
+    part: Part

@@ -128,9 +128,17 @@ def batch_indices(f: Function, flat: Index, batch: tuple[int, ...]) -> tuple[Ind
 
 
 def tile_sums(
-    f: Function, shape: TileShape, a: Reg, b: Reg, ask: Callable[[Index], None] | None = None
+    f: Function,
+    shape: TileShape,
+    a: Reg,
+    b: Reg,
+    ask: Callable[[Index], None] | None = None,
+    span: tuple[Index, Index] | None = None,
 ) -> list[list[Reg]]:
-    """One chain of multiply-adds per element, from 0, over k in order. `ask` is called with each round's first k."""
+    """One chain of multiply-adds per element, from 0, over k in order. `ask` is called with each round's first k.
+
+    Terms outside `span` may be left out: the caller knows that they are 0.
+    """
     type, vectors = vector(shape.lanes, shape.element), len(shape.counts)
 
     def step(a: Reg, b: Reg, k: int, sums: list[Reg]) -> list[Reg]:
@@ -156,9 +164,19 @@ def tile_sums(
 
     sums = [f.const(0, type)] * (shape.rows * vectors)
     whole = shape.kc - shape.kc % UNROLL if shape.kc > WRITTEN_OUT else 0
-    sums = f.loop(0, whole, UNROLL, lambda k, held: steps(k, UNROLL, held), sums)
+    first, end = _rounds(f, span, whole) if span else (0, whole)
+    sums = f.loop(first, end, UNROLL, lambda k, held: steps(k, UNROLL, held), sums)
     sums = steps(whole, shape.kc - whole, sums)
     return [sums[i * vectors : (i + 1) * vectors] for i in range(shape.rows)]
+
+
+def _rounds(f: Function, span: tuple[Index, Index], whole: int) -> tuple[Index, Index]:
+    """The first round of a loop that goes over a span, and the end of the last one."""
+    first, end = span
+    if first != 0:
+        first = f.op("and", f.intrinsic("smax", f.index(first), f.index(0)), f.const(-UNROLL, "i64"))
+    end = f.op("and", f.index(f.add(end, UNROLL - 1)), f.const(-UNROLL, "i64"))
+    return first, f.minimum(end, whole)
 
 
 class Asking:

@@ -149,6 +149,27 @@ def test_a_nan_reaches_those_that_see_it_and_no_others(causal: bool, level: Leve
     np.testing.assert_array_equal(rows, np.repeat(expected[:, None], 8, 1))
 
 
+@each_level
+def test_what_is_hidden_is_left_out_within_blocks(level: Level) -> None:
+    """A factor of 0 would let a NaN through; terms that are not added cannot."""
+    length, width, tile = 128, 8, 32
+    q, k, v, g = draw((length, length, width, width))
+    spoiled = v.copy()
+    spoiled[96:] = np.nan
+    params = {"scale": 1.0, "is_causal": True, "merged": False}
+    like = np.empty(length * (width + 1), np.float32)
+    found, _ = run("blocked_attention", [laid_out(x, "plain") for x in (q, k, spoiled)], params, like, level)
+    assert np.isfinite(found[: (96 - tile) * width]).all()
+    arrays = gradient_operands(q, k, v, g, 1.0, True)
+    arrays[0][0] = np.nan
+    params, like = {**params, "bounds": (0, length)}, np.empty(3 * length * width, np.float32)
+    found, _ = run("blocked_attention_gradients", [laid_out(x, "plain") for x in arrays], params, like, level)
+    to_q, to_k, to_v = found.reshape(3, length, width)
+    assert np.isfinite(to_q[1:]).all()
+    assert np.isfinite(to_k[tile:]).all()
+    assert np.isfinite(to_v[tile:]).all()
+
+
 @pytest.mark.parametrize("level", OTHER_LEVELS, ids=lambda level: level.name)
 @pytest.mark.parametrize("name", ["blocked_attention", "blocked_attention_gradients"])
 def test_other_processors_get_code(name: str, level: Level) -> None:
