@@ -5,18 +5,41 @@ thread. So a program has a home, `threads` or 1, and tries the other now and the
 `record` is told what launches took. A trial pays for itself: what the last one cost beyond steps at home is at most
 1/PAYBACK of the time until the next one.
 
-At home with all threads, a trial needs a reason too: steps became slower, or threads had to sleep in barriers. On an
-idle machine there is one trial, and then none.
+At home with all threads, a trial needs a reason too: steps became slower, threads had to sleep in barriers, or the last
+trials were no worse than home. On an idle machine there is one trial, and then none.
+
+No single trial moves the home. Where other machines share the processor, cores are slow for some milliseconds again and
+again, and the next few steps may well be faster with one thread although all are better in the long run. So what steps
+take is a mean on both sides: at home over some time, away over several trials, apart from each other.
 """
 
 from __future__ import annotations
 
 _PAYBACK = 100
-_TRIAL_WINDOWS = 3  # at most; a preempted thread is away for a few milliseconds
+_APART_WINDOWS = 8  # at least between trials, so that one slow spell is not all they see
+_TRIALS = 6  # that move the home; a single one may end within another process's slice
+_OLD_WINDOWS = 200  # trials longer ago say nothing
+_MEMORY_WINDOWS, _MEMORY_LAUNCHES = 16, 4  # what the mean at home is over: when there are more, older ones count half
 _LOOKS_PER_TRIAL = 4
 _SLOWER, _SLEEPY = 1.15, 0.1  # reasons for a trial: a mean beyond the best one, sleeps per launch
 _BETTER = 0.95  # what moves the home
-_REST_WINDOWS, _LONGEST_REST_WINDOWS = 20, 1000  # between trials of all threads, which deceive while a slice lasts
+
+
+class _Mean:
+    """Of what launches took; older ones count half from time to time."""
+
+    def __init__(self) -> None:
+        self.ticks, self.launches, self.samples = 0.0, 0.0, 0.0
+
+    @property
+    def value(self) -> float:
+        return self.ticks / self.launches if self.launches else 0.0
+
+    def add(self, ticks: float, launches: float) -> None:
+        self.ticks, self.launches, self.samples = self.ticks + ticks, self.launches + launches, self.samples + 1
+
+    def fade(self) -> None:
+        self.ticks, self.launches, self.samples = self.ticks / 2, self.launches / 2, self.samples / 2
 
 
 class Choice:
@@ -30,14 +53,12 @@ class Choice:
         self.now = threads
         self.launches = 1
         self._window = max(window, 1)
-        self._home_mean = 0.0  # of the last window; 0: none yet
-        self._best_mean = 0.0  # of all windows at home since the last trial
+        self._home = threads
+        self._at_home, self._away = _Mean(), _Mean()
+        self._best = 0.0  # mean of a window at home since the last trial
         self._since_trial = 0.0
         self._wait: float | None = None  # from the last trial to the next; None: there was none
-        self._rest = float(_REST_WINDOWS)
-        self._trial_ticks = 0.0
-        self._trial_launches = 0
-        self._home = threads
+        self._trial = _Mean()
         self._warm = False
 
     def record(self, launches: int, ticks: int, sleeps: int) -> None:
@@ -47,60 +68,50 @@ class Choice:
         elif not self._warm:
             self._warm = True  # the first step fetches its memory and wakes the workers
         elif self.now == self._home:
-            self._at_home(launches, ticks, sleeps)
+            self._go_on(launches, ticks, sleeps)
         else:
-            self._on_trial(launches, ticks)
+            self._try(launches, ticks)
 
-    def _at_home(self, launches: int, ticks: int, sleeps: int) -> None:
-        mean = ticks / launches
-        self._home_mean = mean
-        self._best_mean = min(self._best_mean or mean, mean)
+    def _go_on(self, launches: int, ticks: int, sleeps: int) -> None:
+        home = self._at_home
+        home.add(ticks, launches)
+        if home.ticks > _MEMORY_WINDOWS * self._window and home.launches > _MEMORY_LAUNCHES:
+            home.fade()
+        self._best = min(self._best or ticks / launches, ticks / launches)
         self._since_trial += ticks
-        self.launches = max(1, min(1000, int(self._window / mean)))
-        if self._is_due(mean, sleeps / launches):
+        self.launches = self._of_a_window(ticks / launches)
+        if self._is_due(sleeps / launches):
             self.now = 1 if self._home > 1 else self.threads
-            self._trial_ticks, self._trial_launches = 0.0, 0
-            self.launches = max(1, self._trial_length() // _LOOKS_PER_TRIAL)
+            self._trial = _Mean()
+            self.launches = max(1, self._of_a_window(home.value) // _LOOKS_PER_TRIAL)
 
-    def _is_due(self, mean: float, sleeps: float) -> bool:
-        if self._home == 1:
-            return self._since_trial >= max(self._wait or 0.0, self._rest * self._window)
-        reason = mean > _SLOWER * self._best_mean or sleeps > _SLEEPY
+    def _of_a_window(self, mean: float) -> int:
+        """How many launches take a window's time."""
+        return max(1, min(1000, int(self._window / mean)))
+
+    def _is_due(self, sleeps: float) -> bool:
+        mean = self._at_home.value
+        promising = 0 < self._away.value < mean
+        reason = self._home == 1 or promising or mean > _SLOWER * self._best or sleeps > _SLEEPY
         if self._wait is None:  # one thread takes at most `threads` times as long
-            cost = (self.threads - 1) * mean * self._trial_length()
+            cost = (self.threads - 1) * mean * self._of_a_window(mean)
             return reason or self._since_trial >= _PAYBACK * cost
-        return reason and self._since_trial >= self._wait
+        return reason and self._since_trial >= max(self._wait, _APART_WINDOWS * self._window)
 
-    def _trial_length(self) -> int:
-        windows = 1 if self._home > 1 else _TRIAL_WINDOWS
-        return max(1, min(1000, int(windows * self._window / self._home_mean)))
-
-    def _on_trial(self, launches: int, ticks: int) -> None:
-        self._trial_ticks += ticks
-        self._trial_launches += launches
-        loss = self._trial_ticks - self._trial_launches * self._home_mean
-        if self._trial_launches < self._trial_length() and loss < self._window:
+    def _try(self, launches: int, ticks: int) -> None:
+        trial, mean = self._trial, self._at_home.value
+        trial.add(ticks, launches)
+        loss = trial.ticks - trial.launches * mean
+        if trial.launches < self._of_a_window(mean) and loss < self._window:
             return
-        mean = self._trial_ticks / self._trial_launches
+        if self._since_trial > _OLD_WINDOWS * self._window:
+            self._away = _Mean()
+        self._away.add(trial.ticks, trial.launches)
+        if self._away.samples > 2 * _TRIALS:
+            self._away.fade()
         self._wait = max(loss, 0.0) * _PAYBACK
-        if mean < _BETTER * self._home_mean:
-            self._move(mean)
-        elif self._home == 1:
-            self._tire()
+        if self._away.samples >= _TRIALS and self._away.value < _BETTER * mean:
+            self._home, self._at_home, self._away = self.now, self._away, _Mean()
         self.now = self._home
-        self._since_trial, self._best_mean = 0.0, 0.0
-        self.launches = max(1, min(1000, int(self._window / self._home_mean)))
-
-    def _move(self, mean: float) -> None:
-        if self._home > 1:
-            self._wait = (self._home_mean - mean) * _PAYBACK  # a trial of all threads may be one such step again
-            # If it had not been long, the trial that led here was luck.
-            if self._since_trial < _LONGEST_REST_WINDOWS * self._window:
-                self._tire()
-            else:
-                self._rest = float(_REST_WINDOWS)
-        self._home = 1 if self._home > 1 else self.threads
-        self._home_mean = mean
-
-    def _tire(self) -> None:
-        self._rest = min(2 * self._rest, float(_LONGEST_REST_WINDOWS))
+        self._since_trial, self._best = 0.0, 0.0
+        self.launches = self._of_a_window(self._at_home.value)
