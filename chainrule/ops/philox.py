@@ -126,8 +126,23 @@ def permutation(seed: int, draw: int, n: int) -> NDArray[np.int64]:
 
     Here a place does depend on n.
     """
-    keys = _generate(seed, draw, n, 2, np.dtype(np.uint64), _wide)
-    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+    return stable_order(_generate(seed, draw, n, 2, np.dtype(np.uint64), _wide))
+
+
+def stable_order(keys: Words64) -> NDArray[np.int64]:
+    """The stable argsort of keys whose upper bits rarely agree.
+
+    With the places in the keys' low bits, all is one sort of integers, which NumPy does by vector instructions in a
+    fifth of the time. If two keys have their upper bits in common, what decided between them is gone, and it is done
+    the other way.
+    """
+    places = np.uint64(max(keys.size - 1, 0).bit_length())
+    low = (np.uint64(1) << places) - np.uint64(1)
+    packed = keys & ~low | np.arange(keys.size, dtype=np.uint64)
+    packed.sort()
+    if (packed[1:] ^ packed[:-1] <= low).any():
+        return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+    return (packed & low).view(np.int64)
 
 
 def _generate(

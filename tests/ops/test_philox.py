@@ -267,6 +267,16 @@ def test_permutation_is_the_order_of_the_wide_words(n: int) -> None:
         assert order.tolist() == sorted(range(n), key=wide_word)
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 64, 65, 1000, 40_000])
+@pytest.mark.parametrize("shift", [0, 1, 30, 62])
+def test_orders_are_stable_whatever_bits_keys_have_in_common(n: int, shift: int) -> None:
+    keys = np.random.default_rng(n).integers(0, 2**64, n, dtype=np.uint64)
+    for those in (keys >> np.uint64(shift), keys >> np.uint64(shift) << np.uint64(shift)):
+        order = philox.stable_order(those)
+        assert order.dtype == np.int64
+        np.testing.assert_array_equal(order, np.argsort(those, kind="stable"))
+
+
 def test_every_permutation_is_as_likely() -> None:
     orders = [tuple(philox.permutation(16, draw, 3).tolist()) for draw in range(6000)]
     counts = np.array([orders.count(order) for order in itertools.permutations(range(3))])
