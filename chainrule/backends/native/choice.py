@@ -64,7 +64,7 @@ class Choice:
     def record(self, launches: int, ticks: int, sleeps: int) -> None:
         """What the launches since the last call took, and how many threads went to sleep in them."""
         if self.threads == 1 or launches <= 0 or ticks <= 0:  # a clock that stands still chooses nothing
-            self.launches = 1000
+            self.now, self.launches = self._home, 1000
         elif not self._warm:
             self._warm = True  # the first step fetches its memory and wakes the workers
         elif self.now == self._home:

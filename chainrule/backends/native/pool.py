@@ -26,7 +26,7 @@ from chainrule.backends.native.cache import Cache, user_cache
 from chainrule.backends.native.choice import Choice
 from chainrule.backends.native.jit import Library, host_level, load
 
-_SPIN_SECONDS = 70e-6
+_SPIN_SECONDS = 500e-6  # see docs/decisions/0015-threads-that-wait.md
 _WINDOW_SECONDS = 1e-3  # what `Choice` takes a mean over
 _THREADS_WORD = walk.DESCRIPTOR.index("threads")
 _TABLE_WORD = walk.DESCRIPTOR.index("table")
