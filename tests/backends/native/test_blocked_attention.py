@@ -156,7 +156,7 @@ def test_what_is_hidden_is_left_out_within_blocks(level: Level) -> None:
     q, k, v, g = draw((length, length, width, width))
     spoiled = v.copy()
     spoiled[96:] = np.nan
-    params = {"scale": 1.0, "is_causal": True, "merged": False}
+    params: dict[str, Any] = {"scale": 1.0, "is_causal": True, "merged": False}
     like = np.empty(length * (width + 1), np.float32)
     found, _ = run("blocked_attention", [laid_out(x, "plain") for x in (q, k, spoiled)], params, like, level)
     assert np.isfinite(found[: 96 * width]).all()
