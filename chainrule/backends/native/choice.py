@@ -16,7 +16,7 @@ take is a mean on both sides: at home over some time, away over several trials, 
 from __future__ import annotations
 
 _PAYBACK = 100
-_APART_WINDOWS = 8  # at least between trials, so that one slow spell is not all they see
+_APART_WINDOWS = 8  # from look to look at home, and at least between trials, so that one slow spell is not all they see
 _TRIALS = 6  # that move the home; a single one may end within another process's slice
 _OLD_WINDOWS = 200  # trials longer ago say nothing
 _MEMORY_WINDOWS, _MEMORY_LAUNCHES = 16, 4  # what the mean at home is over: when there are more, older ones count half
@@ -45,7 +45,7 @@ class _Mean:
 class Choice:
     """`now` is how many threads to run with, `launches` how many launches to make before the next `record`.
 
-    `window` is about a millisecond, in the unit of `record`'s ticks: as long as a mean is taken at least.
+    `window` is about a millisecond, in the unit of `record`'s ticks: as long as a trial takes at least.
     """
 
     def __init__(self, threads: int, window: int) -> None:
@@ -55,7 +55,7 @@ class Choice:
         self._window = max(window, 1)
         self._home = threads
         self._at_home, self._away = _Mean(), _Mean()
-        self._best = 0.0  # mean of a window at home since the last trial
+        self._best = 0.0  # mean from look to look at home since the last trial
         self._since_trial = 0.0
         self._wait: float | None = None  # from the last trial to the next; None: there was none
         self._trial = _Mean()
@@ -79,22 +79,22 @@ class Choice:
             home.fade()
         self._best = min(self._best or ticks / launches, ticks / launches)
         self._since_trial += ticks
-        self.launches = self._of_a_window(ticks / launches)
+        self.launches = self._of_windows(_APART_WINDOWS, ticks / launches)
         if self._is_due(sleeps / launches):
             self.now = 1 if self._home > 1 else self.threads
             self._trial = _Mean()
-            self.launches = max(1, self._of_a_window(home.value) // _LOOKS_PER_TRIAL)
+            self.launches = max(1, self._of_windows(1, home.value) // _LOOKS_PER_TRIAL)
 
-    def _of_a_window(self, mean: float) -> int:
-        """How many launches take a window's time."""
-        return max(1, min(1000, int(self._window / mean)))
+    def _of_windows(self, windows: int, mean: float) -> int:
+        """How many launches take the time of some windows."""
+        return max(1, min(1000, int(windows * self._window / mean)))
 
     def _is_due(self, sleeps: float) -> bool:
         mean = self._at_home.value
         promising = 0 < self._away.value < mean
         reason = self._home == 1 or promising or mean > _SLOWER * self._best or sleeps > _SLEEPY
         if self._wait is None:  # one thread takes at most `threads` times as long
-            cost = (self.threads - 1) * mean * self._of_a_window(mean)
+            cost = (self.threads - 1) * mean * self._of_windows(1, mean)
             return reason or self._since_trial >= _PAYBACK * cost
         return reason and self._since_trial >= max(self._wait, _APART_WINDOWS * self._window)
 
@@ -102,7 +102,7 @@ class Choice:
         trial, mean = self._trial, self._at_home.value
         trial.add(ticks, launches)
         loss = trial.ticks - trial.launches * mean
-        if trial.launches < self._of_a_window(mean) and loss < self._window:
+        if trial.launches < self._of_windows(1, mean) and loss < self._window:
             return
         if self._since_trial > _OLD_WINDOWS * self._window:
             self._away = _Mean()
@@ -114,4 +114,4 @@ class Choice:
             self._home, self._at_home, self._away = self.now, self._away, _Mean()
         self.now = self._home
         self._since_trial, self._best = 0.0, 0.0
-        self.launches = self._of_a_window(self._at_home.value)
+        self.launches = self._of_windows(_APART_WINDOWS, self._at_home.value)
